@@ -1,0 +1,90 @@
+/** A setting is wrong: which one, the rule, what came. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  /** Dotted key, or the file when it could not be read. */
+  readonly path: string;
+  constructor(path: string, text: string) {
+    super(path === "" ? text : `${path}: ${text}`);
+    this.path = path;
+  }
+}
+
+/** A row or a picture of a data set is unusable. */
+export class DataError extends Error {
+  override readonly name = "DataError";
+  readonly file: string;
+  /** 1-based row or line; undefined when the whole file is meant. */
+  readonly row: number | undefined;
+  constructor(file: string, row: number | undefined, text: string, options?: ErrorOptions) {
+    super(`${file}${row === undefined ? "" : `:${row}`}: ${text}`, options);
+    this.file = file;
+    this.row = row;
+  }
+}
+
+/** A checkpoint folder is missing, foreign, broken or cannot be written. */
+export class CheckpointError extends Error {
+  override readonly name = "CheckpointError";
+  readonly dir: string;
+  constructor(dir: string, text: string, options?: ErrorOptions) {
+    super(`${dir}: ${text}`, options);
+    this.dir = dir;
+  }
+}
+
+export type NativeErrorCode =
+  | "E_SHAPE"
+  | "E_DTYPE"
+  | "E_VALUE"
+  | "E_HANDLE"
+  | "E_DISPOSED"
+  | "E_OOM"
+  | "E_CUDA"
+  | "E_TORCH"
+  | "E_IO"
+  | "E_ABORTED"
+  | "E_NONFINITE";
+
+/** A native call failed. */
+export class NativeError extends Error {
+  override readonly name = "NativeError";
+  readonly code: NativeErrorCode;
+  /** The native operation, as in the brackets that open the text. */
+  readonly op: string;
+  constructor(code: NativeErrorCode, op: string, text: string, options?: ErrorOptions) {
+    super(text, options);
+    this.code = code;
+    this.op = op;
+  }
+}
+
+/** The native module could not be loaded. */
+export class NativeModuleError extends Error {
+  override readonly name = "NativeModuleError";
+  readonly attempts: readonly string[];
+  readonly solutions: readonly string[];
+  constructor(text: string, attempts: readonly string[], solutions: readonly string[], options?: ErrorOptions) {
+    const list = (title: string, lines: readonly string[]) =>
+      lines.length === 0 ? "" : `\n${title}:\n${lines.map((line) => `  - ${line}`).join("\n")}`;
+    super(text + list("Tried", attempts) + list("Possible solutions", solutions), options);
+    this.attempts = attempts;
+    this.solutions = solutions;
+  }
+}
+
+/** A loss or a gradient is not finite. */
+export class NonFiniteError extends Error {
+  override readonly name = "NonFiniteError";
+  readonly metric: string;
+  readonly step: number;
+  constructor(metric: string, step: number, text: string) {
+    super(`step ${step}: ${metric}: ${text}`);
+    this.metric = metric;
+    this.step = step;
+  }
+}
+
+/** The user's reward module is missing, threw, hung or returned something else than rewards. */
+export class RewardError extends Error {
+  override readonly name = "RewardError";
+}

@@ -1,0 +1,103 @@
+#include "addon/device_thread.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#include "addon/handle.h"
+#include "core/torch_compat.h"
+
+namespace papo {
+namespace {
+
+// Never destroyed: at process exit the thread may still be inside libtorch, whose own statics are already gone.
+class DeviceThread {
+ public:
+  static DeviceThread& instance() {
+    static auto* thread = new DeviceThread();
+    return *thread;
+  }
+  void post(std::function<void()> work) {
+    {
+      std::lock_guard lock(mutex_);
+      queue_.push_back(std::move(work));
+    }
+    ready_.notify_one();
+  }
+
+ private:
+  DeviceThread() {
+    std::thread([this] { run(); }).detach();
+  }
+  void run() {
+    for (;;) {
+      std::function<void()> work;
+      {
+        std::unique_lock lock(mutex_);
+        ready_.wait(lock, [this] { return !queue_.empty(); });
+        work = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      work();
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<std::function<void()>> queue_;
+};
+
+Napi::Error make_error(Napi::Env env, const std::string& text, const std::string& code, const std::string& op) {
+  auto error = Napi::Error::New(env, text);
+  error.Set("code", Napi::String::New(env, code));
+  error.Set("op", Napi::String::New(env, op));
+  return error;
+}
+
+}  // namespace
+
+void post_to_device(std::function<void()> work) { DeviceThread::instance().post(std::move(work)); }
+
+Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure, const char* op) {
+  const std::string prefix = std::string("[") + op + "] ";
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    return make_error(env, error.what(), error.code, error.op);
+  } catch (const c10::OutOfMemoryError& error) {
+    return make_error(env, prefix + error.what_without_backtrace(), "E_OOM", op);
+  } catch (const std::bad_alloc&) {
+    return make_error(env, prefix + "out of memory", "E_OOM", op);
+  } catch (const c10::Error& error) {
+    const std::string text = error.what_without_backtrace();
+    const bool oom = text.find("DefaultCPUAllocator") != std::string::npos;
+    return make_error(env, prefix + text, oom ? "E_OOM" : "E_TORCH", op);
+  } catch (const std::exception& error) {
+    return make_error(env, prefix + error.what(), "E_TORCH", op);
+  }
+}
+
+Watch parse_watch(Napi::Value options) {
+  Watch watch;
+  if (!options.IsObject()) return watch;
+  auto object = options.As<Napi::Object>();
+  if (object.Has("cancel") && object.Get("cancel").IsExternal()) {
+    watch.cancel = get_handle<CancelFlag>(object.Get("cancel"), "watch");
+  }
+  if (object.Has("progress") && object.Get("progress").IsFunction()) {
+    auto env = options.Env();
+    auto callback = Napi::ThreadSafeFunction::New(env, object.Get("progress").As<Napi::Function>(), "progress", 0, 1);
+    callback.Unref(env);
+    // Released with the last copy of the watch.
+    std::shared_ptr<void> keep(nullptr, [callback](void*) mutable { callback.Release(); });
+    watch.progress = [callback, keep](int64_t done, int64_t total) mutable {
+      callback.NonBlockingCall([done, total](Napi::Env env, Napi::Function report) {
+        report.Call({Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, static_cast<double>(total))});
+      });
+    };
+  }
+  return watch;
+}
+
+}  // namespace papo

@@ -1,0 +1,73 @@
+#include "addon/exports.h"
+#include "addon/handle.h"
+#include "core/torch_compat.h"
+
+namespace papo {
+namespace {
+
+// runtimeInfo(): {torchVersion, cpuCapability, numThreads, testing}
+Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
+  auto env = info.Env();
+  return guarded(env, "runtime_info", [&] {
+    auto out = Napi::Object::New(env);
+    out.Set("torchVersion", TORCH_VERSION);
+    out.Set("cpuCapability", at::get_cpu_capability());
+    out.Set("numThreads", at::get_num_threads());
+#ifdef PAPO_TESTING
+    out.Set("testing", true);
+#else
+    out.Set("testing", false);
+#endif
+    return out;
+  });
+}
+
+// setNumThreads(numThreads: number): Promise<void>
+Napi::Value SetNumThreads(const Napi::CallbackInfo& info) {
+  auto env = info.Env();
+  return guarded(env, "set_num_threads", [&] {
+    const int threads = info[0].ToNumber().Int32Value();
+    check(threads >= 1, "set_num_threads", "expected 1 or more threads", "E_VALUE");
+    return run_on_device(
+        env, "set_num_threads",
+        [threads] {
+          at::set_num_threads(threads);
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  });
+}
+
+// createCancelFlag(): CancelHandle
+Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info) {
+  return make_handle(info.Env(), std::make_shared<CancelFlag>());
+}
+
+// raiseCancelFlag(flag: CancelHandle): void
+Napi::Value RaiseCancelFlag(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "raise_cancel_flag", [&] {
+    get_handle<CancelFlag>(info[0], "raise_cancel_flag")->raised = true;
+    return info.Env().Undefined();
+  });
+}
+
+// dispose(handle): void; a second dispose does nothing
+Napi::Value Dispose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "dispose", [&] {
+    check(info[0].IsExternal(), "dispose", "expected a handle", "E_HANDLE");
+    release_box(info.Env(), info[0].As<Napi::External<HandleBox>>().Data());
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace
+
+void export_runtime(Napi::Env env, Napi::Object exports) {
+  exports.Set("runtimeInfo", Napi::Function::New(env, RuntimeInfo, "runtimeInfo"));
+  exports.Set("setNumThreads", Napi::Function::New(env, SetNumThreads, "setNumThreads"));
+  exports.Set("createCancelFlag", Napi::Function::New(env, CreateCancelFlag, "createCancelFlag"));
+  exports.Set("raiseCancelFlag", Napi::Function::New(env, RaiseCancelFlag, "raiseCancelFlag"));
+  exports.Set("dispose", Napi::Function::New(env, Dispose, "dispose"));
+}
+
+}  // namespace papo

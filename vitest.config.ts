@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+// Two projects: `unit` is everything fast; `e2e` holds the slow end-to-end runs. `npm test` runs both.
+export default defineConfig({
+  test: {
+    pool: "forks",
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], testTimeout: 120_000 },
+      },
+      {
+        extends: true,
+        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 600_000 },
+      },
+    ],
+  },
+});
