@@ -1,0 +1,29 @@
+/** Ctrl-C for the length of a `using` block. */
+export interface Interrupt extends Disposable {
+  /** Aborted by the first SIGINT or SIGTERM, with an AbortError as its reason. */
+  readonly signal: AbortSignal;
+}
+
+const signals = ["SIGINT", "SIGTERM"] as const;
+/** 128 + SIGINT, as shells count. */
+const interruptedExitCode = 130;
+
+/**
+ * Takes over Ctrl-C until disposed: the first one aborts the signal and says so in one line on stderr, the second one
+ * ends the process at once with exit code 130.
+ */
+export function onInterrupt(): Interrupt {
+  const controller = new AbortController();
+  const handle = () => {
+    if (controller.signal.aborted) process.exit(interruptedExitCode);
+    process.stderr.write("\npapo: stopping; press Ctrl-C again to exit at once\n");
+    controller.abort(new DOMException("interrupted", "AbortError"));
+  };
+  for (const signal of signals) process.on(signal, handle);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const signal of signals) process.off(signal, handle);
+    },
+  };
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The command line: which commands there are. Each command is one thin file beside this one; it imports what it needs
+// inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
+import { registerDoctor } from "./doctor.ts";
+import { createProgram } from "./program.ts";
+import { exitWith } from "./report-error.ts";
+
+process.on("uncaughtException", exitWith);
+process.on("unhandledRejection", exitWith);
+process.stdout.on("error", exitWith);
+
+const program = createProgram();
+registerDoctor(program);
+await program.parseAsync(process.argv);

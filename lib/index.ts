@@ -1,0 +1,3 @@
+// The public API: exports only.
+export * from "./errors.ts";
+export type * from "./types.ts";
