@@ -1,0 +1,58 @@
+// Settings of the optimizer and of the run: how long, what is validated, saved and written where.
+import { z } from "zod";
+import { choice, flag, integer, integerOrMinusOne, real, text } from "./fields.ts";
+
+const beta = () => real({ min: 0, below: 1 });
+
+export const optimSchema = z.strictObject({
+  strategy: choice(["adamw", "adamw_bf16"])
+    .default("adamw")
+    .describe("adamw: float32 moments and master weights; adamw_bf16: bfloat16 moments with Kahan compensation"),
+  lr: real({ min: 0 }).default(1e-6).describe("Highest learning rate"),
+  betas: z
+    .tuple([beta(), beta()], { error: "expected two numbers >= 0 and < 1" })
+    .default([0.9, 0.999])
+    .describe("Decay of the first and of the second moment"),
+  eps: real({ above: 0 }).default(1e-8).describe("Added to the root of the second moment"),
+  weightDecay: real({ min: 0 }).default(1e-2).describe("Decoupled: weights shrink by lr x this a step"),
+  warmupRatio: real({ min: 0, max: 1 }).default(0).describe("Share of the steps over which the rate rises linearly"),
+  warmupSteps: integer({ min: 0 }).nullable().default(null).describe("Warm-up in steps; null: by warmupRatio"),
+  schedule: choice(["constant", "linear", "cosine"]).default("constant").describe("Learning rate after the warm-up"),
+  minLrRatio: real({ min: 0, max: 1 }).default(0).describe("The rate ends at lr x this (linear and cosine)"),
+  maxGradNorm: real({ above: 0 }).default(1).describe("Gradients are scaled down to this norm"),
+  maxSkippedInRow: integer({ min: 0 })
+    .default(5)
+    .describe("Optimizer steps in a row that a non-finite gradient may skip before training stops"),
+  globalBatchSize: integer({ min: 1 }).default(256).describe("Prompts an optimizer step"),
+  microBatchSize: integer({ min: 1 })
+    .default(4)
+    .describe("Responses a micro-batch of algorithm.lossAvgMode: reference; other modes do not depend on it"),
+  microBatchTokens: integer({ min: 1 })
+    .default(16_384)
+    .describe("Tokens packed into one forward and backward pass; it changes memory and speed, never the gradient"),
+});
+
+const loggers = ["console", "jsonl", "tensorboard"] as const;
+
+export const trainerSchema = z.strictObject({
+  totalEpochs: integer({ min: 1 }).default(15).describe("Passes over the training set"),
+  maxSteps: integer({ min: 1 }).nullable().default(null).describe("Training steps; null: by totalEpochs"),
+  valFreq: integerOrMinusOne("never").default(-1).describe("Validate every so many steps; -1: not while training"),
+  valBeforeTrain: flag().default(true).describe("Validate before the first step"),
+  valOnly: flag().default(false).describe("Validate and stop"),
+  saveFreq: integerOrMinusOne("only after the last step").default(-1).describe("Checkpoint every so many steps"),
+  saveLimit: integerOrMinusOne("all").default(-1).describe("Checkpoints kept beside the best one; -1: all"),
+  saveBest: flag().default(true).describe("Keep the checkpoint with the best validation reward"),
+  saveModelOnly: flag().default(false).describe("Leave the optimizer out of checkpoints; such a run cannot resume"),
+  outDir: text("a folder, or null").nullable().default(null).describe("Run folder; null: runs/<experimentName>"),
+  experimentName: text("a name, or null")
+    .nullable()
+    .default(null)
+    .describe("Name of the run; null: that of the recipe or of the file"),
+  loggers: z
+    .array(choice(loggers), { error: `expected a list of ${loggers.join(", ")}` })
+    .default([...loggers])
+    .describe("Where metrics go"),
+  samplesPerStep: integer({ min: 0 }).default(4).describe("Groups a step written out whole under samples/"),
+  threads: integer({ min: 1 }).nullable().default(null).describe("Threads of libtorch; null: its own choice"),
+});
