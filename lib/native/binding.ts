@@ -37,3 +37,91 @@ export interface NativeModule {
   raiseCancelFlag(flag: CancelHandle): void;
   dispose(handle: Handle<string>): void;
 }
+
+/** KL estimators on the sampled tokens; `low_var_kl` is k3. */
+export type KlEstimator = "kl" | "abs" | "mse" | "low_var_kl";
+
+/** What to optimise: the terms of the loss and their coefficients at one step. Absent parts are not computed. */
+export interface LossSpec {
+  readonly policyLoss: "ppo" | "gspo";
+  /** The ratio is clipped to [1 - clipLow, 1 + clipHigh]. */
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  /** Dual clip of tokens with a negative advantage; >= 1. */
+  readonly clipDual?: number;
+  readonly klRef?: { readonly coef: number; readonly estimator: KlEstimator };
+  readonly klPrcp?: {
+    /** The schedule's value at this step. */
+    readonly coef: number;
+    readonly estimator: KlEstimator;
+    /** In (0, 1): only tokens at or above the (1 - p)-quantile of their response. */
+    readonly tokenTopP?: number;
+    /** Upper bound per token. */
+    readonly clip?: number;
+  };
+  /** Both with the annealing discount in. */
+  readonly augEntropyCoef: number;
+  readonly oriEntropyCoef: number;
+  /** `sampled`: -log prob of the sampled tokens; `full`: over the vocabulary. */
+  readonly entropy: "sampled" | "full";
+  readonly sftCoef: number;
+}
+
+/** One number per response, fixed before the micro-batches are cut. */
+export interface ResponseWeights {
+  /** Absent when the advantages differ from token to token. */
+  readonly advantages?: Float64Array;
+  /** Weight of each of its tokens in the averaged terms. */
+  readonly lossWeights: Float64Array;
+  /** Weight of each of its tokens in token means: the entropies and most metrics. */
+  readonly tokenWeights: Float64Array;
+  /** Multiplies its perception KL; absent: 1. */
+  readonly prcpWeights?: Float64Array;
+  /** Weight of each of its tokens in the SFT term; absent: 0. */
+  readonly sftWeights?: Float64Array;
+}
+
+/** Packed response tokens [R] of a batch, handed over by tests; real runs keep them natively. */
+export interface ObjectiveTokens {
+  readonly responseLengths: Int32Array;
+  readonly logProbs: Float64Array;
+  readonly oldLogProbs: Float64Array;
+  readonly refLogProbs?: Float64Array;
+  readonly augLogProbs?: Float64Array;
+  readonly entropy?: Float64Array;
+  readonly augEntropy?: Float64Array;
+  readonly advantages?: Float64Array;
+}
+
+export interface ObjectiveReport {
+  readonly loss: number;
+  readonly numTokens: number;
+  /** By metric name without `actor/`; they add up over micro-batches. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** By field of ObjectiveTokens; a field that no gradient reaches is absent. */
+  readonly gradients: { readonly [Field in keyof ObjectiveTokens]?: Float64Array };
+  /** [n] mean perception KL of each response; empty without klPrcp. */
+  readonly perceptionKl: Float64Array;
+}
+
+/** Single ops, there when `runtimeInfo().testing`. */
+export interface NativeTesting {
+  objective(
+    tokens: ObjectiveTokens,
+    weights: ResponseWeights,
+    spec: LossSpec,
+    dtype: "float32" | "float64",
+  ): Promise<ObjectiveReport>;
+  klEstimate(
+    logProbs: Float64Array,
+    other: Float64Array,
+    estimator: KlEstimator,
+    responseLengths: Int32Array,
+  ): Promise<{ readonly values: Float64Array; readonly sums: Float64Array; readonly means: Float64Array }>;
+  reinforcePlusPlus(
+    rewards: Float64Array,
+    responseLengths: Int32Array,
+    kl: Float64Array,
+    klCoef: number,
+  ): Promise<Float64Array>;
+}

@@ -2,6 +2,9 @@
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   papo::export_runtime(env, exports);
+#ifdef PAPO_TESTING
+  papo::export_objective(env, exports);
+#endif
   return exports;
 }
 

@@ -1,0 +1,30 @@
+// Per-token KL estimators between two scorings of the same token ids, and their totals per response.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/torch_compat.h"
+
+namespace papo {
+
+enum class KlEstimator { kKl, kAbs, kMse, kLowVar };
+
+// "kl" (k1), "abs", "mse" or "low_var_kl" (k3). E_VALUE for anything else, "full" included: it needs whole
+// distributions, and only the log-probs of the sampled tokens are kept.
+KlEstimator parse_kl_estimator(const std::string& name, const char* op);
+
+// [R] estimates, differentiable in both arguments. With x = log_probs_R, y = other_R:
+// kKl x - y; kAbs |x - y|; kMse (x - y)^2 / 2; kLowVar clamp(e^s - s - 1, -10, 10) with s = clamp(y - x, -20, 20),
+// whose gradient is 0 outside s in (-11, 2.6109). Source: compute_kl in the reference's core_algos.py.
+at::Tensor kl_estimate(const at::Tensor& log_probs_R, const at::Tensor& other_R, KlEstimator estimator);
+
+struct KlPerResponse {
+  std::vector<double> sums;   // over the response's tokens
+  std::vector<double> means;  // 0 for an empty response
+};
+
+// Of a packed batch: the penalty of the reward (sums) and the adaptive controller's input (means). No gradient.
+KlPerResponse kl_per_response(const at::Tensor& kl_R, const std::vector<int64_t>& response_lengths);
+
+}  // namespace papo

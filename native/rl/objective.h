@@ -1,0 +1,68 @@
+// The objective of policy optimisation as one accumulator: the loss of a micro-batch is the weighted sum over its
+// tokens of every term, with weights fixed before the micro-batches are cut. So losses, metrics and gradients of
+// micro-batches add up to those of the optimizer batch, however it is packed. Terms: native/rl/loss_terms.h.
+#pragma once
+
+#include "rl/loss_terms.h"
+
+namespace papo {
+
+enum class PolicyLoss { kPpo, kGspo };
+
+struct KlRefSpec {
+  double coef = 0;
+  KlEstimator estimator = KlEstimator::kLowVar;
+};
+
+// What to optimise; an absent part is not computed, a coefficient of 0 leaves the loss alone but is measured.
+struct ObjectiveSpec {
+  PolicyLoss policy_loss = PolicyLoss::kPpo;
+  ClipSpec clip;
+  std::optional<KlRefSpec> kl_ref;        // KL to the reference policy as a loss
+  std::optional<PerceptionSpec> kl_prcp;  // PAPO's implicit perception loss
+  double aug_entropy_coef = 0;            // the annealing discount is already in both
+  double ori_entropy_coef = 0;
+  bool full_entropy = false;  // entropies over the vocabulary instead of -log prob of the sampled tokens
+  double sft_coef = 0;
+};
+
+// One number per response [n], in packing order.
+struct ResponseWeights {
+  std::vector<double> advantages;     // ignored when the batch has advantages_R
+  std::vector<double> loss_weights;   // weight of each of its tokens in the averaged terms (token mean: 1 / T)
+  std::vector<double> token_weights;  // weight of each of its tokens in token means (entropies and most metrics)
+  std::vector<double> prcp_weights;   // multiplies its perception KL; empty: 1
+  std::vector<double> sft_weights;    // c_i / (tokens of all responses with c = 1); empty: 0
+
+  // Of the responses [begin, end).
+  ResponseWeights slice(int64_t begin, int64_t end) const;
+};
+
+// Packed response tokens of a micro-batch, all float32 or all float64, on one device.
+struct ObjectiveBatch {
+  at::Tensor log_probs_R;      // carries gradient
+  at::Tensor old_log_probs_R;  // policy before the update
+  at::Tensor ref_log_probs_R;  // undefined without kl_ref
+  at::Tensor aug_log_probs_R;  // policy on the masked picture; may carry gradient; undefined without PAPO terms
+  at::Tensor entropy_R;        // with full_entropy: over the vocabulary, carries gradient
+  at::Tensor aug_entropy_R;    // likewise on the masked picture
+  at::Tensor advantages_R;     // undefined: weights.advantages
+  std::vector<int64_t> response_lengths;
+  ResponseWeights weights;
+};
+
+struct ObjectiveResult {
+  at::Tensor loss;  // scalar with its graph
+  // (name, value), additive over micro-batches: total_loss, pg_loss, pg_clipfrac_higher, pg_clipfrac_lower, ppo_kl,
+  // entropy_loss, and where present kl_loss, kl_prcp_loss (= -K), aug_entropy_loss, ori_entropy_loss, sft_loss.
+  std::vector<std::pair<std::string, double>> metrics;
+  std::vector<double> perception_kl;  // [n] unweighted mean per response; empty without kl_prcp
+  int64_t num_tokens = 0;
+};
+
+// Source: update_policy in the reference's dp_actor.py. Differs: the averages are over the whole optimizer batch
+// (weights), not per micro-batch. E_SHAPE, E_DTYPE or E_VALUE when a tensor or a weight that the spec needs is
+// missing or has another size or dtype.
+ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch);
+
+}  // namespace papo
