@@ -24,6 +24,68 @@ export interface RuntimeInfo {
   readonly testing: boolean;
 }
 
+/** The bicubic resizer: transformers' default image processor, or its PIL-backed one. */
+export type Resample = "torchvision" | "pillow";
+
+/** How a checkpoint's processor and the run's data settings want pictures. */
+export interface ImageSpec {
+  readonly patchSize: number;
+  readonly temporalPatchSize: number;
+  readonly mergeSize: number;
+  /** Per channel, on the [0, 1] scale. */
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+  /** Byte to [0, 1]: 1 / 255. */
+  readonly rescale: number;
+  /** Area limits of the processor's own smart_resize, in pixels. */
+  readonly minPixels: number;
+  readonly maxPixels: number;
+  /** Area limits of the trainer's resize before it; 0 = none. */
+  readonly trainerMinPixels: number;
+  readonly trainerMaxPixels: number;
+  readonly resample: Resample;
+}
+
+/** Sizes of a picture, in pixels, and its grid. */
+export interface ImageInfo {
+  readonly height: number;
+  readonly width: number;
+  readonly resizedHeight: number;
+  readonly resizedWidth: number;
+  /** [t, h, w] in patches before the merge. */
+  readonly gridThw: readonly [number, number, number];
+}
+
+/** `raw`: cells on the decoded picture before any resize, as published; `patch`: aligned to the model's patches. */
+export type MaskMode = "raw" | "patch";
+/** A dropped pixel is 0 before normalising, 0 after it, or N(0, 1) after it. */
+export type MaskFill = "black" | "mean" | "noise";
+
+/** Which cells of a picture are dropped: a function of these values alone. */
+export interface PatchMask {
+  readonly mode: MaskMode;
+  /** Side of a cell; in patch mode a multiple of the model's patch size. */
+  readonly patchPx: number;
+  /** Chance that a cell is dropped; when `exact`, floor(ratio * cells) of them are. */
+  readonly ratio: number;
+  readonly exact: boolean;
+  readonly fill: MaskFill;
+  /** The run's seed. */
+  readonly seed: number;
+  readonly epoch: number;
+  readonly exampleId: string;
+  readonly imageIndex: number;
+  /** 0 when the responses of a prompt share the patch mask. */
+  readonly responseIndex: number;
+}
+
+/** An RGB picture: [height, width, 3] bytes, row-major. */
+export interface RgbPicture {
+  readonly rgb: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+}
+
 /** Options of every long call. */
 export interface WatchOptions {
   readonly cancel?: CancelHandle;
@@ -36,6 +98,27 @@ export interface NativeModule {
   createCancelFlag(): CancelHandle;
   raiseCancelFlag(flag: CancelHandle): void;
   dispose(handle: Handle<string>): void;
+
+  /** Copies the [height, width, 3] bytes. */
+  createImage(rgb: Uint8Array, height: number, width: number, spec: ImageSpec): ImageHandle;
+  imageInfo(image: ImageHandle): ImageInfo;
+  /** The info of a picture of this size, without one. */
+  imagePlan(height: number, width: number, spec: ImageSpec): ImageInfo;
+  /** The model's input: [P, 3 * temporalPatchSize * patchSize^2], patches in merge-block order. */
+  pixelValues(image: ImageHandle, patchMask: PatchMask | null): Promise<Float32Array>;
+  /** [resizedHeight, resizedWidth, 3] bytes, before normalising. */
+  resizedRgb(image: ImageHandle): Promise<Uint8Array>;
+  /** The masked picture to look at: at its own size in raw mode, resized in patch mode. */
+  maskedRgb(image: ImageHandle, patchMask: PatchMask): Promise<RgbPicture>;
+  resizeRgb(
+    rgb: Uint8Array,
+    size: { readonly height: number; readonly width: number; readonly toHeight: number; readonly toWidth: number },
+    resample: Resample,
+  ): Promise<Uint8Array>;
+  /** [rows * cols], row-major, 1 = dropped. */
+  patchMaskCells(patchMask: PatchMask, rows: number, cols: number): Uint8Array;
+  /** The picture with the given cells (1 = dropped, row-major) black. */
+  applyCells(rgb: Uint8Array, height: number, width: number, patchPx: number, cells: Uint8Array): Uint8Array;
 }
 
 /** KL estimators on the sampled tokens; `low_var_kl` is k3. */
