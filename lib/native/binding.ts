@@ -121,8 +121,8 @@ export interface NativeModule {
   applyCells(rgb: Uint8Array, height: number, width: number, patchPx: number, cells: Uint8Array): Uint8Array;
 }
 
-/** KL estimators on the sampled tokens; `low_var_kl` is k3. */
-export type KlEstimator = "kl" | "abs" | "mse" | "low_var_kl";
+/** KL estimators on the sampled tokens; k1 and k3 are the reference's `kl` and `low_var_kl`. */
+export type KlEstimator = "k1" | "abs" | "mse" | "k3";
 
 /** What to optimise: the terms of the loss and their coefficients at one step. Absent parts are not computed. */
 export interface LossSpec {
@@ -158,6 +158,8 @@ export interface ResponseWeights {
   readonly lossWeights: Float64Array;
   /** Weight of each of its tokens in token means: the entropies and most metrics. */
   readonly tokenWeights: Float64Array;
+  /** Likewise in the policy-gradient term, where that differs (GSPO); absent: lossWeights. */
+  readonly pgWeights?: Float64Array;
   /** Multiplies its perception KL; absent: 1. */
   readonly prcpWeights?: Float64Array;
   /** Weight of each of its tokens in the SFT term; absent: 0. */

@@ -103,6 +103,7 @@ ResponseWeights parse_response_weights(Napi::Value value) {
   weights.advantages = fields.optional_doubles("advantages");
   weights.loss_weights = fields.doubles("lossWeights");
   weights.token_weights = fields.doubles("tokenWeights");
+  weights.pg_weights = fields.optional_doubles("pgWeights");
   weights.prcp_weights = fields.optional_doubles("prcpWeights");
   weights.sft_weights = fields.optional_doubles("sftWeights");
   return weights;

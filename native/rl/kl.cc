@@ -7,35 +7,34 @@ namespace papo {
 namespace {
 
 constexpr double kMaxLogRatio = 20.0;
-constexpr double kMaxLowVar = 10.0;
+constexpr double kMaxK3 = 10.0;
 
-at::Tensor low_var(const at::Tensor& log_probs_R, const at::Tensor& other_R) {
+at::Tensor k3(const at::Tensor& log_probs_R, const at::Tensor& other_R) {
   const at::Tensor s_R = at::clamp(other_R - log_probs_R, -kMaxLogRatio, kMaxLogRatio);
-  return at::clamp(at::exp(s_R) - s_R - 1, -kMaxLowVar, kMaxLowVar);
+  return at::clamp(at::exp(s_R) - s_R - 1, -kMaxK3, kMaxK3);
 }
 
 }  // namespace
 
 KlEstimator parse_kl_estimator(const std::string& name, const char* op) {
-  if (name == "kl") return KlEstimator::kKl;
+  if (name == "k1") return KlEstimator::kK1;
   if (name == "abs") return KlEstimator::kAbs;
   if (name == "mse") return KlEstimator::kMse;
-  if (name == "low_var_kl") return KlEstimator::kLowVar;
-  check(name != "full", op, "KL estimator: `full` needs whole distributions; use kl, abs, mse or low_var_kl",
-        "E_VALUE");
-  throw Error("E_VALUE", op, "KL estimator: expected kl, abs, mse or low_var_kl, got " + name);
+  if (name == "k3") return KlEstimator::kK3;
+  check(name != "full", op, "KL estimator: `full` needs whole distributions; use k1, abs, mse or k3", "E_VALUE");
+  throw Error("E_VALUE", op, "KL estimator: expected k1, abs, mse or k3, got " + name);
 }
 
 at::Tensor kl_estimate(const at::Tensor& log_probs_R, const at::Tensor& other_R, KlEstimator estimator) {
   switch (estimator) {
-    case KlEstimator::kKl:
+    case KlEstimator::kK1:
       return log_probs_R - other_R;
     case KlEstimator::kAbs:
       return at::abs(log_probs_R - other_R);
     case KlEstimator::kMse:
       return at::square(log_probs_R - other_R) * 0.5;
-    case KlEstimator::kLowVar:
-      return low_var(log_probs_R, other_R);
+    case KlEstimator::kK3:
+      return k3(log_probs_R, other_R);
   }
   throw Error("E_VALUE", "kl_estimate", "unknown estimator");
 }

@@ -8,14 +8,14 @@
 
 namespace papo {
 
-enum class KlEstimator { kKl, kAbs, kMse, kLowVar };
+enum class KlEstimator { kK1, kAbs, kMse, kK3 };
 
-// "kl" (k1), "abs", "mse" or "low_var_kl" (k3). E_VALUE for anything else, "full" included: it needs whole
-// distributions, and only the log-probs of the sampled tokens are kept.
+// "k1", "abs", "mse" or "k3" (the reference's `kl` and `low_var_kl`). E_VALUE for anything else, "full" included: it
+// needs whole distributions, and only the log-probs of the sampled tokens are kept.
 KlEstimator parse_kl_estimator(const std::string& name, const char* op);
 
 // [R] estimates, differentiable in both arguments. With x = log_probs_R, y = other_R:
-// kKl x - y; kAbs |x - y|; kMse (x - y)^2 / 2; kLowVar clamp(e^s - s - 1, -10, 10) with s = clamp(y - x, -20, 20),
+// kK1 x - y; kAbs |x - y|; kMse (x - y)^2 / 2; kK3 clamp(e^s - s - 1, -10, 10) with s = clamp(y - x, -20, 20),
 // whose gradient is 0 outside s in (-11, 2.6109). Source: compute_kl in the reference's core_algos.py.
 at::Tensor kl_estimate(const at::Tensor& log_probs_R, const at::Tensor& other_R, KlEstimator estimator);
 

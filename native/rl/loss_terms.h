@@ -31,7 +31,7 @@ PolicyTerm gspo_term(const at::Tensor& log_probs_R, const at::Tensor& old_log_pr
 
 struct PerceptionSpec {
   double coef = 0;  // the schedule's value at this step; K is maximised
-  KlEstimator estimator = KlEstimator::kLowVar;
+  KlEstimator estimator = KlEstimator::kK3;
   std::optional<double> token_top_p;  // in (0, 1): only tokens at or above the (1 - p)-quantile of their response
   std::optional<double> clip;         // upper bound per token; the lower one is 0
 };

@@ -47,6 +47,7 @@ void check_batch(const ObjectiveSpec& spec, const ObjectiveBatch& batch, int64_t
   check_weights(batch.weights.advantages, count, batch.advantages_R.defined(), "advantages");
   check_weights(batch.weights.loss_weights, count, false, "loss_weights");
   check_weights(batch.weights.token_weights, count, false, "token_weights");
+  check_weights(batch.weights.pg_weights, count, true, "pg_weights");
   check_weights(batch.weights.prcp_weights, count, true, "prcp_weights");
   check_weights(batch.weights.sft_weights, count, spec.sft_coef == 0, "sft_weights");
 }
@@ -89,7 +90,9 @@ void add_policy(Accumulator& total, const ObjectiveSpec& spec, const ObjectiveBa
   const PolicyTerm term = spec.policy_loss == PolicyLoss::kPpo
                               ? ppo_term(batch.log_probs_R, batch.old_log_probs_R, advantages_R, spec.clip)
                               : gspo_term(batch.log_probs_R, batch.old_log_probs_R, advantages_R, spec.clip, ragged);
-  total.add("pg_loss", weighted_sum(term.loss_R, weights.loss_R), 1.0);
+  const at::Tensor pg_weights_R =
+      batch.weights.pg_weights.empty() ? weights.loss_R : spread(batch.weights.pg_weights, ragged, batch.log_probs_R);
+  total.add("pg_loss", weighted_sum(term.loss_R, pg_weights_R), 1.0);
   total.measure("pg_clipfrac_higher", weighted_sum(term.clipped_higher_R, weights.token_R));
   total.measure("pg_clipfrac_lower", weighted_sum(term.clipped_lower_R, weights.token_R));
   total.measure("ppo_kl", weighted_sum(term.kl_R, weights.token_R));
@@ -121,7 +124,7 @@ void add_entropies(Accumulator& total, const ObjectiveSpec& spec, const Objectiv
 
 ResponseWeights ResponseWeights::slice(int64_t begin, int64_t end) const {
   return {slice_of(advantages, begin, end), slice_of(loss_weights, begin, end), slice_of(token_weights, begin, end),
-          slice_of(prcp_weights, begin, end), slice_of(sft_weights, begin, end)};
+          slice_of(pg_weights, begin, end), slice_of(prcp_weights, begin, end), slice_of(sft_weights, begin, end)};
 }
 
 ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch) {

@@ -11,7 +11,7 @@ enum class PolicyLoss { kPpo, kGspo };
 
 struct KlRefSpec {
   double coef = 0;
-  KlEstimator estimator = KlEstimator::kLowVar;
+  KlEstimator estimator = KlEstimator::kK3;
 };
 
 // What to optimise; an absent part is not computed, a coefficient of 0 leaves the loss alone but is measured.
@@ -31,6 +31,7 @@ struct ResponseWeights {
   std::vector<double> advantages;     // ignored when the batch has advantages_R
   std::vector<double> loss_weights;   // weight of each of its tokens in the averaged terms (token mean: 1 / T)
   std::vector<double> token_weights;  // weight of each of its tokens in token means (entropies and most metrics)
+  std::vector<double> pg_weights;     // likewise in the policy-gradient term; empty: loss_weights
   std::vector<double> prcp_weights;   // multiplies its perception KL; empty: 1
   std::vector<double> sft_weights;    // c_i / (tokens of all responses with c = 1); empty: 0
 

@@ -1,0 +1,66 @@
+// The resolved algorithm section at one step as the native LossSpec.
+import type { AlgorithmConfig } from "../config/schema.ts";
+import { ConfigError } from "../errors.ts";
+import type { LossSpec } from "../native/binding.ts";
+
+/** Whether the objective needs log-probs of the policy on the masked picture. */
+export function needsAugLogProbs({ klPrcp, entropy }: AlgorithmConfig): boolean {
+  return klPrcp.enabled || entropy.augCoef !== 0;
+}
+
+/**
+ * Factor of both entropy terms while the perception KL anneals: its weight at this step over klPrcp.coef.
+ * 1 without the perception KL.
+ * @throws {ConfigError} when klPrcp.coef is 0 and the weight is not
+ */
+export function entropyDiscount({ klPrcp }: AlgorithmConfig, klPrcpCoef: number): number {
+  if (!klPrcp.enabled || klPrcpCoef === klPrcp.coef) return 1;
+  if (klPrcp.coef === 0) {
+    throw new ConfigError(
+      "algorithm.klPrcp.coef",
+      `expected > 0 with schedule annealing, which scales the entropies by ${klPrcpCoef} / coef, got 0`,
+    );
+  }
+  return klPrcpCoef / klPrcp.coef;
+}
+
+function clips({ policyLoss, gspo, ...ppo }: AlgorithmConfig): Pick<LossSpec, "clipLow" | "clipHigh" | "clipDual"> {
+  return policyLoss === "gspo"
+    ? { clipLow: gspo.clipRatioLow, clipHigh: gspo.clipRatioHigh }
+    : { clipLow: ppo.clipRatioLow, clipHigh: ppo.clipRatioHigh, clipDual: ppo.clipRatioDual };
+}
+
+function klTerms({ klRef, klPrcp }: AlgorithmConfig, coef: number): Pick<LossSpec, "klRef" | "klPrcp"> {
+  const { estimator, tokenTopP, clipping } = klPrcp;
+  return {
+    ...(klRef.mode === "loss" ? { klRef: { coef: klRef.coef, estimator: klRef.estimator } } : {}),
+    ...(klPrcp.enabled
+      ? {
+          klPrcp: {
+            coef,
+            estimator,
+            ...(tokenTopP === null ? {} : { tokenTopP }),
+            ...(clipping === null ? {} : { clip: clipping }),
+          },
+        }
+      : {}),
+  };
+}
+
+/**
+ * What to optimise at one step.
+ * @param klPrcpCoef weight of the perception KL at this step (klPrcpCoefAt)
+ */
+export function lossSpec(algorithm: AlgorithmConfig, klPrcpCoef: number): LossSpec {
+  const { entropy } = algorithm;
+  const discount = entropyDiscount(algorithm, klPrcpCoef);
+  return {
+    policyLoss: algorithm.policyLoss,
+    ...clips(algorithm),
+    ...klTerms(algorithm, klPrcpCoef),
+    augEntropyCoef: entropy.augCoef * discount,
+    oriEntropyCoef: entropy.oriCoef * discount,
+    entropy: entropy.kind,
+    sftCoef: algorithm.sft.coef,
+  };
+}
