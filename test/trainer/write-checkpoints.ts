@@ -1,0 +1,20 @@
+// Child of the kill tests: writes checkpoints into argv[2] one after the other until it is killed. Each has two files
+// whose bytes follow from the step, so that a torn one shows; it prints a dot for each.
+import { writeFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { RunFolder } from "../../lib/trainer/run-folder.ts";
+
+const [, , dir = "", resume = ""] = process.argv;
+const record = { config: { test: true }, git: undefined, build: {} };
+await using run = await RunFolder.open({ dir, record, resume: resume === "resume" });
+process.stdout.write("open\n");
+for (let step = (run.resumeFrom?.step ?? 0) + 1; ; step += 1) {
+  await run.metrics.append(step, { "reward/overall": step / 1000 });
+  await run.writeCheckpoint(step, async (folder) => {
+    await mkdir(join(folder, "nested"));
+    await writeFile(join(folder, "weights.bin"), Buffer.alloc(100_000, step % 251));
+    await writeFile(join(folder, "nested", "state.json"), JSON.stringify({ step }));
+  });
+  await run.checkpoints.prune({ saveLimit: 2, bestStep: 1 });
+  process.stdout.write(".");
+}
