@@ -93,7 +93,8 @@ Watch parse_watch(Napi::Value options) {
     std::shared_ptr<void> keep(nullptr, [callback](void*) mutable { callback.Release(); });
     watch.progress = [callback, keep](int64_t done, int64_t total) mutable {
       callback.NonBlockingCall([done, total](Napi::Env env, Napi::Function report) {
-        report.Call({Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, static_cast<double>(total))});
+        report.Call(
+            {Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, static_cast<double>(total))});
       });
     };
   }

@@ -49,11 +49,11 @@ std::shared_ptr<T> get_handle(Napi::Value value, const char* op) {
   return std::static_pointer_cast<T>(box->value);
 }
 
-#define PAPO_HANDLE(Type, handle_name, high, low)           \
-  template <>                                               \
-  struct HandleTraits<Type> {                               \
+#define PAPO_HANDLE(Type, handle_name, high, low)               \
+  template <>                                                   \
+  struct HandleTraits<Type> {                                   \
     static constexpr napi_type_tag tag = {high##ull, low##ull}; \
-    static constexpr const char* name = handle_name;        \
+    static constexpr const char* name = handle_name;            \
   }
 
 PAPO_HANDLE(CancelFlag, "cancel flag", 0x7061706f00000001, 0x63616e63656c0001);

@@ -10,7 +10,8 @@ class Error : public std::runtime_error {
  public:
   Error(std::string code, std::string op, const std::string& text)
       : std::runtime_error("[" + op + "] " + text), code(std::move(code)), op(std::move(op)) {}
-  const std::string code;  // E_SHAPE E_DTYPE E_VALUE E_HANDLE E_DISPOSED E_OOM E_CUDA E_TORCH E_IO E_ABORTED E_NONFINITE
+  const std::string
+      code;  // E_SHAPE E_DTYPE E_VALUE E_HANDLE E_DISPOSED E_OOM E_CUDA E_TORCH E_IO E_ABORTED E_NONFINITE
   const std::string op;
 };
 

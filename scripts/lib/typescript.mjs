@@ -1,0 +1,58 @@
+// lib/ to dist/: tsc for the TypeScript, copies for everything else.
+import { chmodSync, cpSync, existsSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, relative } from "node:path";
+import { runLogged } from "./process.mjs";
+import { hashInputs, listFiles, readStamp, root, setupDir, writeStamp } from "./project.mjs";
+
+const source = join(root, "lib");
+const output = join(root, "dist");
+const main = join(output, "cli", "main.js");
+const inputs = [
+  source,
+  ...["tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((file) => join(root, file)),
+];
+
+/** Whether dist/ is not what lib/ says; never where lib/ is absent, as in the published package. */
+export function typescriptNeeded() {
+  return existsSync(source) && !(existsSync(main) && readStamp("typescript") === hashInputs(inputs, []));
+}
+
+/**
+ * The source of an output file; undefined for what the compiler keeps for itself.
+ * @param {string} name relative to dist/
+ * @returns {string[]} names relative to lib/, of which one has to exist
+ */
+export function sourcesOf(name) {
+  const typescript = name.replace(/(\.d\.ts|\.js|\.js\.map)$/, ".ts");
+  return typescript === name ? [name] : [typescript, name];
+}
+
+function dropOrphans() {
+  for (const file of listFiles([output])) {
+    const name = relative(output, file);
+    if (name === ".tsbuildinfo") continue;
+    if (!sourcesOf(name).some((candidate) => existsSync(join(source, candidate)))) rmSync(file);
+  }
+}
+
+function copyAssets() {
+  for (const file of listFiles([source])) {
+    if (!file.endsWith(".ts")) cpSync(file, join(output, relative(source, file)));
+  }
+}
+
+/** @param {import("./report.mjs").Step} step */
+export async function buildTypescript(step) {
+  const key = hashInputs(inputs, []);
+  step.update("compiling");
+  // The compiler's own record may say that files are there which somebody has removed.
+  if (!existsSync(main)) rmSync(join(output, ".tsbuildinfo"), { force: true });
+  const compiler = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
+  const args = [compiler, "-p", "tsconfig.build.json"];
+  await runLogged(process.execPath, args, { log: join(setupDir, "typescript.log"), cwd: root });
+  dropOrphans();
+  copyAssets();
+  chmodSync(main, 0o755);
+  writeStamp("typescript", key);
+}
