@@ -1,11 +1,14 @@
-/** A setting is wrong: which one, the rule, what came. */
+/** A setting is wrong: where it was written, which one, the rule, what came. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   /** Dotted key, or the file when it could not be read. */
   readonly path: string;
-  constructor(path: string, text: string) {
-    super(path === "" ? text : `${path}: ${text}`);
+  /** `file:line:column` or `command line`; undefined where the caller does not know. */
+  readonly where: string | undefined;
+  constructor(path: string, text: string, where?: string) {
+    super([where ?? "", path, text].filter((part) => part !== "").join(": "));
     this.path = path;
+    this.where = where;
   }
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: which commands there are. Each command is one thin file beside this one; it imports what it needs
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
+import { registerConfig } from "./config.ts";
 import { registerDoctor } from "./doctor.ts";
 import { createProgram } from "./program.ts";
 import { exitWith } from "./report-error.ts";
@@ -10,5 +11,6 @@ process.on("unhandledRejection", exitWith);
 process.stdout.on("error", exitWith);
 
 const program = createProgram();
+registerConfig(program);
 registerDoctor(program);
 await program.parseAsync(process.argv);

@@ -77,5 +77,5 @@ export interface RunConfig {
   readonly notes: ConfigNotes;
 }
 
-/** The output of runSchema. */
-export type ParsedRun = Parsed;
+/** A run's settings without what is known about them. */
+export type ResolvedRun = Omit<RunConfig, "notes">;

@@ -1,0 +1,80 @@
+// Rules that join two or more settings, as the reference's start-up checks and beyond.
+import type { Problem } from "./explain.ts";
+import type { ResolvedRun } from "./schema.ts";
+import { groupAdvantages } from "./schema-algorithm.ts";
+
+type Check = (run: ResolvedRun) => false | readonly [key: string, text: string];
+
+const needsGroup: Check = ({ rollout, algorithm }) =>
+  rollout.n < 2 &&
+  (groupAdvantages as readonly string[]).includes(algorithm.advantage) && [
+    "rollout.n",
+    `expected an integer >= 2 (algorithm.advantage ${algorithm.advantage} compares the responses to a prompt), got ${rollout.n}`,
+  ];
+
+const wholeMinibatches: Check = ({ data, optim }) =>
+  data.rolloutBatchSize % optim.globalBatchSize !== 0 && [
+    "data.rolloutBatchSize",
+    `expected a multiple of optim.globalBatchSize (${optim.globalBatchSize}), got ${data.rolloutBatchSize}`,
+  ];
+
+const microBatchFits: Check = ({ optim, rollout }) => {
+  const numResponses = optim.globalBatchSize * rollout.n;
+  if (optim.microBatchSize <= numResponses) return false;
+  const batch = `optim.globalBatchSize x rollout.n = ${numResponses}`;
+  return ["optim.microBatchSize", `expected an integer <= the batch (${batch}), got ${optim.microBatchSize}`];
+};
+
+const wholeMicroBatches: Check = ({ algorithm, optim, rollout }) =>
+  algorithm.lossAvgMode === "reference" &&
+  (optim.globalBatchSize * rollout.n) % optim.microBatchSize !== 0 && [
+    "optim.microBatchSize",
+    `expected a divisor of optim.globalBatchSize x rollout.n = ${optim.globalBatchSize * rollout.n} ` +
+      `(algorithm.lossAvgMode reference), got ${optim.microBatchSize}`,
+  ];
+
+const pixelOrder: Check = ({ data }) =>
+  data.minPixels > data.maxPixels && [
+    "data.minPixels",
+    `expected an integer <= data.maxPixels (${data.maxPixels}), got ${data.minPixels}`,
+  ];
+
+const filterOrder: Check = ({ algorithm: { filter } }) =>
+  filter.low >= filter.high && [
+    "algorithm.filter.low",
+    `expected a number < algorithm.filter.high (${filter.high}), got ${filter.low}`,
+  ];
+
+const overlongFits: Check = ({ reward: { overlong }, data }) =>
+  overlong !== null &&
+  overlong.cacheLength > data.maxResponseLength && [
+    "reward.overlong.cacheLength",
+    `expected an integer <= data.maxResponseLength (${data.maxResponseLength}), got ${overlong.cacheLength}`,
+  ];
+
+const warmupFits: Check = ({ optim, trainer }) =>
+  optim.warmupSteps !== null &&
+  trainer.maxSteps !== null &&
+  optim.warmupSteps > trainer.maxSteps && [
+    "optim.warmupSteps",
+    `expected an integer <= trainer.maxSteps (${trainer.maxSteps}), got ${optim.warmupSteps}`,
+  ];
+
+const checks = [
+  needsGroup,
+  wholeMinibatches,
+  microBatchFits,
+  wholeMicroBatches,
+  pixelOrder,
+  filterOrder,
+  overlongFits,
+  warmupFits,
+];
+
+/** Every rule between settings that the run breaks. */
+export function crossProblems(run: ResolvedRun): Problem[] {
+  return checks.flatMap((check) => {
+    const broken = check(run);
+    return broken === false ? [] : [{ path: broken[0].split("."), text: broken[1] }];
+  });
+}

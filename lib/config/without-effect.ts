@@ -1,0 +1,141 @@
+// Settings that cannot act in the chosen mode. In papo's own files that is a mistake worth stopping for; published
+// configs are full of them, so there they are only listed.
+import type { Problem } from "./explain.ts";
+import type { ResolvedRun } from "./schema.ts";
+import { leaves, settingAt } from "./tree.ts";
+import type { Branch } from "./tree.ts";
+
+interface Rule {
+  /** Dotted keys; one that names a map stands for all settings in it. */
+  readonly keys: readonly string[];
+  readonly acts: (run: ResolvedRun) => boolean;
+  /** What has to be set for the keys to act. */
+  readonly needs: string;
+  /** Values that say "off" and so are right in every mode. */
+  readonly neutral?: readonly unknown[];
+}
+
+const under = (parent: string, names: string) => names.split(" ").map((name) => `${parent}.${name}`);
+const masksPictures = ({ algorithm, aug }: ResolvedRun) =>
+  algorithm.klPrcp.enabled || (aug.grad === "recompute" && algorithm.entropy.augCoef > 0);
+const klInReward = ({ algorithm }: ResolvedRun) => algorithm.klRef.mode === "reward";
+const isMathReward = ({ reward }: ResolvedRun) => reward.type === "math";
+
+const rules: readonly Rule[] = [
+  {
+    keys: ["algorithm.entropy.augCoef"],
+    acts: ({ aug }) => aug.grad === "recompute",
+    needs: "aug.grad: recompute (with none the masked branch is a constant, so the term has no gradient)",
+    neutral: [0],
+  },
+  {
+    keys: ["algorithm.entropy.kind"],
+    acts: ({ algorithm, aug }) =>
+      algorithm.entropy.oriCoef > 0 || (aug.grad === "recompute" && algorithm.entropy.augCoef > 0),
+    needs: "an entropy coefficient above 0 that acts",
+  },
+  {
+    keys: ["aug"],
+    acts: masksPictures,
+    needs: "algorithm.klPrcp.enabled, or algorithm.entropy.augCoef with aug.grad: recompute",
+    neutral: ["none"],
+  },
+  {
+    keys: under("algorithm.klRef", "coef estimator"),
+    acts: ({ algorithm }) => algorithm.klRef.mode !== "off",
+    needs: "algorithm.klRef.mode: loss or reward",
+    neutral: [0],
+  },
+  {
+    keys: ["algorithm.klRef.type"],
+    acts: klInReward,
+    needs: "algorithm.klRef.mode: reward",
+    neutral: ["fixed"],
+  },
+  {
+    keys: under("algorithm.klRef", "horizon target"),
+    acts: (run) => klInReward(run) && run.algorithm.klRef.type === "adaptive",
+    needs: "algorithm.klRef.mode: reward and type: adaptive",
+  },
+  {
+    keys: under("algorithm.klPrcp", "coef estimator schedule applyMode clipping tokenTopP"),
+    acts: ({ algorithm }) => algorithm.klPrcp.enabled,
+    needs: "algorithm.klPrcp.enabled",
+    neutral: [0, null, "fixed", "all"],
+  },
+  {
+    keys: ["algorithm.klPrcp.annealing"],
+    acts: ({ algorithm: { klPrcp } }) => klPrcp.enabled && klPrcp.schedule === "annealing",
+    needs: "algorithm.klPrcp.enabled and schedule: annealing",
+    neutral: [null],
+  },
+  {
+    keys: ["algorithm.klPrcp.incorrectWeighting"],
+    acts: ({ algorithm: { klPrcp } }) => klPrcp.enabled && klPrcp.applyMode === "weighted",
+    needs: "algorithm.klPrcp.enabled and applyMode: weighted",
+  },
+  {
+    keys: under("algorithm", "clipRatioLow clipRatioHigh clipRatioDual"),
+    acts: ({ algorithm }) => algorithm.policyLoss === "ppo",
+    needs: "algorithm.policyLoss: ppo (gspo has clips of its own, algorithm.gspo)",
+  },
+  {
+    keys: ["algorithm.gspo"],
+    acts: ({ algorithm }) => algorithm.policyLoss === "gspo",
+    needs: "algorithm.policyLoss: gspo",
+  },
+  {
+    keys: [...under("algorithm.filter", "key low high maxTries"), "data.miniRolloutBatchSize"],
+    acts: ({ algorithm }) => algorithm.filter.enabled,
+    needs: "algorithm.filter.enabled",
+    neutral: [null],
+  },
+  {
+    keys: under("reward", "formatWeight thinking"),
+    acts: isMathReward,
+    needs: "reward.type: math",
+    neutral: [false],
+  },
+  { keys: ["reward.kwargs"], acts: (run) => !isMathReward(run), needs: "a reward module of yours as reward.type" },
+  {
+    keys: ["optim.microBatchSize"],
+    acts: ({ algorithm }) => algorithm.lossAvgMode === "reference",
+    needs: "algorithm.lossAvgMode: reference (optim.microBatchTokens sets how much goes into one pass)",
+  },
+  {
+    keys: ["optim.warmupRatio"],
+    acts: ({ optim }) => optim.warmupSteps === null,
+    needs: "optim.warmupSteps: null",
+    neutral: [0],
+  },
+  {
+    keys: ["optim.minLrRatio"],
+    acts: ({ optim }) => optim.schedule !== "constant",
+    needs: "optim.schedule: linear or cosine",
+    neutral: [0],
+  },
+];
+
+/**
+ * The settings in `root` that cannot act in `run`.
+ * @returns `problems` for those that papo's own files or the command line set, `noted` for those of published configs
+ */
+export function withoutEffect(root: Branch, run: ResolvedRun): { problems: Problem[]; noted: string[] } {
+  const problems: Problem[] = [];
+  const noted: string[] = [];
+  for (const { keys, acts, needs, neutral } of rules) {
+    if (acts(run)) continue;
+    for (const { path, setting } of keys.flatMap((key) => writtenBelow(root, key.split(".")))) {
+      if (setting.kind !== "leaf" || neutral?.includes(setting.value) === true) continue;
+      const text = `has no effect without ${needs}`;
+      if (setting.origin.source === "own") problems.push({ path, text });
+      if (setting.origin.source === "published") noted.push(`${setting.origin.key}: ${text}`);
+    }
+  }
+  return { problems, noted };
+}
+
+function writtenBelow(root: Branch, path: readonly string[]) {
+  const setting = settingAt(root, path);
+  return setting === undefined ? [] : [...leaves(setting, path)];
+}
