@@ -1,36 +1,66 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { NativeModuleError } from "../errors.ts";
 import type { NativeModule } from "./binding.ts";
+import { loadSolutions } from "./load-solutions.ts";
 
-let loaded: NativeModule | undefined;
+const require = createRequire(import.meta.url);
+
+let loaded: { readonly module: NativeModule; readonly file: string } | undefined;
 
 /** The package's own folder, from lib/native or dist/native. */
 export const packageRoot = dirname(dirname(import.meta.dirname));
 
 /**
- * The native module, loaded at first use.
+ * The native module, loaded at first use: the file named by PAPO_NATIVE, else the one built here, else a prebuilt one.
  * @throws {NativeModuleError} with what was tried and what to do
  */
 export function loadNative(): NativeModule {
-  if (loaded) return loaded;
-  const require = createRequire(import.meta.url);
+  loaded ??= load(packageRoot);
+  return loaded.module;
+}
+
+/** The file that `loadNative` has loaded; undefined before. */
+export function nativeFile(): string | undefined {
+  return loaded?.file;
+}
+
+function load(root: string): { module: NativeModule; file: string } {
   const attempts: string[] = [];
-  for (const path of [join(packageRoot, "build", "Release", "papo.node")]) {
-    if (!existsSync(path)) {
-      attempts.push(`${path}: not there`);
+  for (const candidate of candidates(root)) {
+    if ("problem" in candidate) {
+      attempts.push(candidate.problem);
       continue;
     }
     try {
-      loaded = require(path) as NativeModule;
-      return loaded;
+      return { module: require(candidate.file) as NativeModule, file: candidate.file };
     } catch (error) {
-      attempts.push(`${path}: ${(error as Error).message}`);
+      attempts.push(`${candidate.file}: ${(error as Error).message}`);
     }
   }
-  throw new NativeModuleError("papo's native module could not be loaded.", attempts, [
-    "run `npm run setup` in papo's folder: it prepares libtorch and builds the module",
-    "run `papo doctor` for what is missing",
-  ]);
+  throw new NativeModuleError("papo's native module could not be loaded.", attempts, loadSolutions(attempts));
+}
+
+type Candidate = { readonly file: string } | { readonly problem: string };
+
+/** Where to look. A local build that does not load is not passed over in silence for a prebuilt one. */
+function candidates(root: string): Candidate[] {
+  const named = process.env.PAPO_NATIVE;
+  if (named) return [existing(resolve(named), "PAPO_NATIVE: ")];
+  const built = existing(join(root, "build", "Release", "papo.node"));
+  return "file" in built ? [built] : [built, prebuilt(root)];
+}
+
+function existing(file: string, origin = ""): Candidate {
+  return existsSync(file) ? { file } : { problem: `${origin}${file}: not there` };
+}
+
+function prebuilt(root: string): Candidate {
+  const { path } = require("node-gyp-build") as { path: (root: string) => string };
+  try {
+    return { file: path(root) };
+  } catch {
+    return { problem: `${join(root, "prebuilds")}: none for ${process.platform}-${process.arch}` };
+  }
 }
