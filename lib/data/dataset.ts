@@ -4,12 +4,15 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { DataError } from "../errors.ts";
 import type { Example } from "../types.ts";
+import { ByteCache } from "./byte-cache.ts";
 import { parseDatasetSpec } from "./dataset-spec.ts";
 import type { DatasetSpec } from "./dataset-spec.ts";
 import { toExample } from "./example.ts";
 import type { ColumnKeys } from "./example.ts";
 import { ImageFolder } from "./image-folder.ts";
 import { JsonlFile } from "./jsonl-file.ts";
+import { ParquetFile } from "./parquet-file.ts";
+import type { DecodedGroup } from "./parquet-file.ts";
 import type { RowFile } from "./row-file.ts";
 import { canonicalSplit, selectShards, splitInName } from "./shards.ts";
 import { SkipCounter } from "./skips.ts";
@@ -19,6 +22,8 @@ export interface DatasetOptions extends Partial<ColumnKeys> {
   readonly imageDir?: string;
   /** Share of unusable rows, in [0, 1], above which {@link SkipCounter} stops; default 0.05. */
   readonly maxSkippedShare?: number;
+  /** Decoded parquet row groups that are kept, in bytes; default 512 MiB. The latest one is kept whatever its size. */
+  readonly cacheBytes?: number;
 }
 
 /** Rows by index. Reads may run at the same time. */
@@ -58,7 +63,8 @@ export async function openDataset(spec: string, options: DatasetOptions = {}): P
   const parsed = await parseDatasetSpec(spec);
   const { folder, shards, byColumn } = await findShards(parsed);
   const files: RowFile[] = [];
-  for (const shard of shards) files.push(await openRowFile(join(folder, shard)));
+  const cache = new ByteCache<DecodedGroup>(options.cacheBytes ?? 512 * 1024 * 1024);
+  for (const shard of shards) files.push(await openRowFile(join(folder, shard), cache));
   const rows = byColumn ? await rowsOfSplit(files, parsed) : undefined;
   const dataset = new ShardedDataset(spec, folder, files, { rows, options });
   if (dataset.length === 0) throw new DataError(parsed.path, undefined, "the data set has no rows");
@@ -99,8 +105,9 @@ async function listFiles(folder: string): Promise<string[]> {
   return files;
 }
 
-async function openRowFile(path: string): Promise<RowFile> {
+async function openRowFile(path: string, cache: ByteCache<DecodedGroup>): Promise<RowFile> {
   const extension = extname(path);
+  if (extension === ".parquet") return await ParquetFile.open(path, cache);
   if (extension === ".jsonl" || extension === ".json") return await JsonlFile.open(path);
   throw new DataError(path, undefined, `expected a .parquet, .jsonl or .json file, got ${extension || "no extension"}`);
 }
@@ -143,7 +150,7 @@ class ShardedDataset implements Dataset {
     files: readonly RowFile[],
     how: { rows: Uint32Array | undefined; options: DatasetOptions },
   ) {
-    const { imageDir, maxSkippedShare, ...keys } = how.options;
+    const { imageDir, maxSkippedShare } = how.options;
     this.name = name;
     this.skips = new SkipCounter(name, maxSkippedShare ?? 0.05);
     this.#files = files;
@@ -151,7 +158,7 @@ class ShardedDataset implements Dataset {
     this.#rows = how.rows;
     this.length = how.rows?.length ?? this.#starts.at(-1) ?? 0;
     this.#folder = folder;
-    this.#keys = { ...defaultKeys, ...keys };
+    this.#keys = { ...defaultKeys, ...how.options };
     this.#imageFolders = files.map((file) => new ImageFolder(imageDir ?? dirname(file.path)));
   }
 

@@ -1,4 +1,5 @@
 // One row of a data set file -> Example: what each column means and when a row is unusable.
+import { isUtf8 } from "node:buffer";
 import { inspect } from "node:util";
 import { DataError } from "../errors.ts";
 import type { Example, ImageSource } from "../types.ts";
@@ -53,7 +54,7 @@ export async function toExample(row: Row, place: RowPlace, keys: ColumnKeys, fol
     images,
     file: place.file,
     row: place.row,
-    extra: columns.others(Object.values(keys)),
+    extra: columns.others([keys.promptKey, keys.answerKey, keys.imageKey, keys.videoKey, keys.idKey, keys.responseKey]), // prettier-ignore
   };
 }
 
@@ -77,6 +78,8 @@ class Columns {
     if (value === undefined || value === null) return "";
     if (typeof value === "number") return this.#row.numberText(key) ?? String(value);
     if (typeof value === "bigint" || typeof value === "boolean") return String(value);
+    // Some parquet writers do not mark text as text.
+    if (value instanceof Uint8Array && isUtf8(value)) return Buffer.from(value).toString("utf8");
     if (typeof value !== "string") throw this.error(key, `expected text or a number, got ${describe(value)}`);
     if (/\p{Surrogate}/u.test(value)) throw this.error(key, "half of a surrogate pair: not valid text");
     return value;
@@ -138,5 +141,5 @@ function toPlain(value: unknown): unknown {
 function describe(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
-  return value instanceof Uint8Array ? "bytes" : inspect(value, { depth: 0 }).slice(0, 60);
+  return value instanceof Uint8Array ? "bytes that are not UTF-8 text" : inspect(value, { depth: 0 }).slice(0, 60);
 }
