@@ -1,0 +1,139 @@
+// The thread that a user's reward module runs on: it may throw, hang, exit or eat memory without stopping the trainer.
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import { RewardError } from "../errors.ts";
+import type { RewardItem } from "./reward.ts";
+
+export interface ModuleOptions {
+  /** The module's file, relative to the working directory. */
+  readonly path: string;
+  /** Longest time for loading it and for one batch. */
+  readonly timeoutMs: number;
+  /** Second argument of its function. */
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Largest JavaScript heap in MiB, typed arrays aside; more ends the thread. */
+  readonly maxHeapMb?: number;
+}
+
+// Enough for a batch of responses and a module's own tables.
+const defaultMaxHeapMb = 2048;
+
+// What runs on the thread. As text, because it must load alike from lib/ and from dist/.
+const threadSource = `
+const { parentPort, workerData } = require("node:worker_threads");
+const failure = (thrown) => ({
+  failure: thrown instanceof Error ? (thrown.stack ?? thrown.message) : "threw " + String(thrown),
+});
+const load = async () => {
+  const module = await import(workerData.url);
+  const compute = module.computeReward ?? module.default;
+  if (typeof compute === "function") return compute;
+  throw new TypeError("expected an exported function computeReward, got exports [" + Object.keys(module).join(", ") + "]");
+};
+const compute = load();
+compute.then(() => parentPort.postMessage({}), (thrown) => parentPort.postMessage(failure(thrown)));
+parentPort.on("message", async (items) => {
+  try {
+    parentPort.postMessage({ rewards: await (await compute)(items, workerData.kwargs) });
+  } catch (thrown) {
+    parentPort.postMessage(failure(thrown));
+  }
+});
+`;
+
+interface ThreadMessage {
+  /** What the module threw, with its stack. */
+  readonly failure?: string;
+  readonly rewards?: unknown;
+}
+
+/** A loaded module. After an error other than the module's own throw the thread has ended. */
+export class ModuleThread {
+  private readonly worker: Worker;
+  private readonly options: ModuleOptions;
+  /** Why the thread is gone, if it is. */
+  private end: string | undefined;
+
+  private constructor(options: ModuleOptions) {
+    const { path, kwargs, maxHeapMb: maxOldGenerationSizeMb = defaultMaxHeapMb } = options;
+    const workerData = { url: pathToFileURL(resolve(path)).href, kwargs };
+    this.options = options;
+    this.worker = new Worker(threadSource, { eval: true, workerData, resourceLimits: { maxOldGenerationSizeMb } });
+    this.worker.on("error", (error: unknown) => {
+      this.end ??= `the thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    });
+    this.worker.on("exit", (code) => {
+      this.end ??= `the module ended its thread (exit code ${code})`;
+    });
+  }
+
+  /** @throws {RewardError} when the module is missing, fails while loading or exports no function */
+  static async start(options: ModuleOptions, signal?: AbortSignal): Promise<ModuleThread> {
+    const thread = new ModuleThread(options);
+    try {
+      await thread.answer("loading", signal);
+      return thread;
+    } catch (error) {
+      await thread.stop();
+      throw error;
+    }
+  }
+
+  get ended(): boolean {
+    return this.end !== undefined;
+  }
+
+  /**
+   * What the module returns for a batch, unchecked.
+   * @throws {RewardError} when it throws, hangs, ends its thread or returns what cannot be copied between threads
+   */
+  async compute(items: readonly RewardItem[], signal?: AbortSignal): Promise<unknown> {
+    if (this.end !== undefined) throw this.error("between batches", this.end);
+    this.worker.postMessage(items);
+    return await this.answer("computeReward", signal);
+  }
+
+  /** Ends the thread, whatever it does. */
+  async stop(): Promise<void> {
+    this.end ??= "the thread was stopped";
+    await this.worker.terminate();
+  }
+
+  /** Waits for the thread's next message; stops the thread when none comes in time or the signal is raised. */
+  private async answer(doing: string, signal: AbortSignal | undefined): Promise<unknown> {
+    const { worker } = this;
+    const { timeoutMs } = this.options;
+    worker.ref();
+    let release = (): void => undefined;
+    const message = await new Promise<ThreadMessage | "late" | "aborted">((resolveMessage, reject) => {
+      const onExit = () => {
+        reject(this.error(doing, this.end ?? "the thread ended"));
+      };
+      const onAbort = () => {
+        resolveMessage("aborted");
+      };
+      const timer = setTimeout(resolveMessage, timeoutMs, "late");
+      worker.once("message", resolveMessage).once("exit", onExit);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      release = () => {
+        clearTimeout(timer);
+        worker.off("message", resolveMessage).off("exit", onExit).unref();
+        signal?.removeEventListener("abort", onAbort);
+      };
+    }).finally(() => {
+      release();
+    });
+    if (message === "late" || message === "aborted") {
+      await this.stop();
+      signal?.throwIfAborted();
+      throw this.error(doing, `no answer within ${timeoutMs} ms (reward.timeoutMs)`);
+    }
+    if (message.failure !== undefined) throw this.error(doing, message.failure);
+    return message.rewards;
+  }
+
+  private error(doing: string, text: string): RewardError {
+    return new RewardError(`reward.type ${this.options.path}: ${doing}: ${text}`);
+  }
+}

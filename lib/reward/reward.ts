@@ -1,0 +1,73 @@
+// Rewards of a step's responses: the published math reward or a user's module, with overlong shaping on top.
+import type { RewardConfig } from "../config/schema.ts";
+import type { Reward } from "../types.ts";
+import { MathScorer } from "./math-reward.ts";
+import { ModuleScorer } from "./module-reward.ts";
+import { OverlongScorer } from "./overlong.ts";
+
+/** A response to be rewarded. */
+export interface RewardItem {
+  /** Decoded, special tokens skipped. */
+  readonly response: string;
+  /** In tokens. */
+  readonly responseLength: number;
+  readonly problem: string;
+  /** The ground truth. */
+  readonly answer: string;
+  /** The row's other columns. */
+  readonly extra: Readonly<Record<string, unknown>>;
+  /** The example's id. */
+  readonly id: string;
+}
+
+/** What a reward module exports as `computeReward`: one reward per item, in order, for a whole batch at once. */
+export type RewardFunction = (
+  items: readonly RewardItem[],
+  kwargs: Readonly<Record<string, unknown>>,
+) => Reward[] | Promise<Reward[]>;
+
+/** Counts of responses since the scorer was made. */
+export interface RewardCounters {
+  /** Without a complete `\boxed{}`. */
+  unboxed: number;
+  /** Taken as wrong because only algebra could tell. */
+  symbolicSkipped: number;
+}
+
+/** Rewards batches of responses. */
+export interface Scorer extends AsyncDisposable {
+  /** The built-in reward counts; a module's reward leaves zeros. */
+  readonly counters: Readonly<RewardCounters>;
+  /**
+   * One reward per item, in order.
+   * @throws {RewardError} when the user's module throws, hangs or returns something else
+   * @throws the signal's reason when aborted
+   */
+  score(items: readonly RewardItem[], signal?: AbortSignal): Promise<Reward[]>;
+  /** Ends the module's thread, if there is one. */
+  close(): Promise<void>;
+}
+
+/** What a reward depends on beside its own settings. */
+export interface RewardSurroundings {
+  /** "reference" grades a missing box as the string "None". */
+  readonly compat: "none" | "reference";
+  /** In tokens; overlong shaping counts back from it. */
+  readonly maxResponseLength: number;
+}
+
+/**
+ * The scorer that a run's settings name, ready to use: a module is loaded already.
+ * @throws {RewardError} when the module cannot be loaded or exports no function
+ */
+export async function createReward(config: RewardConfig, surroundings: RewardSurroundings): Promise<Scorer> {
+  const { type, overlong, timeoutMs, kwargs } = config;
+  const scorer =
+    type === "math" ? mathScorer(config, surroundings) : await ModuleScorer.load({ path: type, timeoutMs, kwargs });
+  if (overlong === null) return scorer;
+  return new OverlongScorer(scorer, { ...overlong, maxLength: surroundings.maxResponseLength });
+}
+
+function mathScorer({ formatWeight, thinking }: RewardConfig, { compat }: RewardSurroundings): Scorer {
+  return new MathScorer({ formatWeight, thinking, ...(compat === "reference" ? { missingBox: "None" } : {}) });
+}
