@@ -2,14 +2,14 @@
 import { realpathSync } from "node:fs";
 import { basename } from "node:path";
 import { ConfigError } from "../errors.ts";
-import { isReferenceConfig, isReferenceOnly, translateReference } from "./easyr1.ts";
-import { show } from "./explain.ts";
+import { isReferenceConfig, translateReference } from "./easyr1.ts";
+import { isSettingPath, show } from "./explain.ts";
 import { displayName, isShipped, locate } from "./files.ts";
 import type { Override } from "./overrides.ts";
 import { readSettings } from "./read-yaml.ts";
 import { expandShortForms } from "./resolve.ts";
 import type { ConfigNotes } from "./schema.ts";
-import { merge, nest, settingAt, toPlain, without } from "./tree.ts";
+import { leaves, merge, nest, settingAt, toPlain, without } from "./tree.ts";
 import type { Branch, Setting } from "./tree.ts";
 
 const maxExtends = 16;
@@ -71,6 +71,11 @@ function withOverrides(root: Branch, overrides: readonly Override[]): Branch {
   return { ...layers.reduce(merge, root), origin: root.origin };
 }
 
+/** Whether all of the override stands in papo's own keys; a misspelt one in a run of the reference counts as its. */
+function isOwn({ path, setting }: Override): boolean {
+  return [...leaves(setting, path)].every((entry) => isSettingPath(entry.path));
+}
+
 /**
  * The settings of `file` with overrides on top. In a file of the reference, overrides by the reference's names go in
  * before it is translated, papo's own names afterwards.
@@ -81,8 +86,7 @@ export function loadWithOverrides(file: string, cwd: string, overrides: readonly
     const { root, notes } = loadFile(file, cwd);
     return { root: withOverrides(root, overrides), notes };
   }
-  const byTheirName = ({ path }: Override) => isReferenceOnly(path.join("."));
-  const { root, notes } = translateReference(withOverrides(theirs, overrides.filter(byTheirName)), cwd);
-  const byOurName = overrides.filter((override) => !byTheirName(override));
-  return { root: withOverrides(root, byOurName), notes };
+  const byTheirName = overrides.filter((override) => !isOwn(override));
+  const { root, notes } = translateReference(withOverrides(theirs, byTheirName), cwd);
+  return { root: withOverrides(root, overrides.filter(isOwn)), notes };
 }

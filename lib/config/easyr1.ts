@@ -5,7 +5,7 @@ import type { ReferenceKey } from "./easyr1-keys.ts";
 import { translateJoint } from "./easyr1-joint.ts";
 import { put, refuse } from "./easyr1-state.ts";
 import type { Translation } from "./easyr1-state.ts";
-import { configError, show } from "./explain.ts";
+import { configError, isSettingPath, settingKeys, show } from "./explain.ts";
 import type { ConfigNotes } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
 import { branch, leaves, toPlain } from "./tree.ts";
@@ -17,12 +17,7 @@ const papoOnlyParts = ["extends", "compat", "seed", "model", "rollout", "reward"
 export function isReferenceConfig(root: Branch): boolean {
   if (root.entries.has("worker")) return true;
   if (papoOnlyParts.some((part) => root.entries.has(part))) return false;
-  return [...leaves(root)].some(({ path }) => isReferenceOnly(path.join(".")));
-}
-
-/** A key of the reference that is not also one of papo's. */
-export function isReferenceOnly(key: string): boolean {
-  return ignoredPart(key) !== undefined || (referenceKeys.has(key) && key !== "data.shuffle");
+  return [...leaves(root)].some(({ path }) => referenceKeys.has(path.join(".")) && !isSettingPath(path));
 }
 
 /**
@@ -60,7 +55,7 @@ function translateOne(state: Translation, key: string, setting: Setting): void {
     if (!isEmpty) refuse(state, key, `expected a map, got ${show(toPlain(setting))}`);
     return;
   }
-  refuse(state, key, `unknown key${didYouMean(key, referenceKeys.keys())}`);
+  refuse(state, key, `unknown key${didYouMean(key, referenceKeys.keys()) || didYouMean(key, settingKeys)}`);
 }
 
 function applyRule(state: Translation, key: string, rule: ReferenceKey, setting: Setting): void {

@@ -43,8 +43,14 @@ function* keysOf(schema: z.core.$ZodType, prefix: string): Generator<string> {
 /** Every dotted key that a run may hold. */
 export const settingKeys: ReadonlySet<string> = new Set(keysOf(runSchema, ""));
 
-/** Maps whose keys are the user's. */
-const freeMaps = ["reward.kwargs."];
+/** The map whose keys are the user's. */
+const freeMap = "reward.kwargs.";
+
+/** Whether a run may hold a value at `path`. */
+export function isSettingPath(path: readonly string[]): boolean {
+  const key = path.join(".");
+  return settingKeys.has(key) || key.startsWith(freeMap);
+}
 
 /** A rule that a setting breaks; the path is dotted names and list positions. */
 export interface Problem {
@@ -59,8 +65,8 @@ export interface Problem {
 export function unknownKeys(root: Branch, hint: (key: string) => string | undefined): Problem[] {
   const found = new Map<string, Problem>();
   for (const { path } of leaves(root)) {
+    if (isSettingPath(path)) continue;
     const known = path.findIndex((_, end) => !settingKeys.has(path.slice(0, end + 1).join(".")));
-    if (known < 0 || freeMaps.some((map) => path.join(".").startsWith(map))) continue;
     const hinted = hint(path.join("."));
     const bad = hinted === undefined ? path.slice(0, known + 1) : path;
     const key = bad.join(".");

@@ -89,7 +89,8 @@ function deepFreeze<T>(value: T): T {
 export function resolveRun(settings: Branch, options: ResolveOptions): RunConfig {
   throwIfAny(settings, unknownKeys(settings, hint));
   const root = resolvePaths(settings);
-  const result = runSchema.safeParse(toPlain(root));
+  // Without a model at all, the message should still name model.path.
+  const result = runSchema.safeParse({ model: {}, ...(toPlain(root) as object) });
   if (!result.success) throw configError(root, zodProblems(result.error, root));
   const run = fill(result.data, options);
   throwIfAny(root, crossProblems(run));

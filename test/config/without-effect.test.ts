@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { loadRunConfig } from "../../lib/config/load.ts";
+import { errorOf, minimal, runOf } from "./support.ts";
+
+const papo = ["algorithm.klPrcp.enabled=true"];
+
+// A setting, and the settings with which it acts.
+const cases: readonly (readonly [setting: string, acting: readonly string[]])[] = [
+  ["algorithm.entropy.augCoef=0.03", ["aug.grad=recompute"]],
+  ["algorithm.entropy.kind=full", ["algorithm.entropy.oriCoef=0.03"]],
+  ["algorithm.entropy.kind=full", ["algorithm.entropy.augCoef=0.03", "aug.grad=recompute"]],
+  ["aug.ratio=0.4", papo],
+  ["aug.mode=patch", papo],
+  ["aug.patchPx=28", papo],
+  ["aug.exact=true", papo],
+  ["aug.per=response", papo],
+  ["aug.fill=noise", papo],
+  ["aug.grad=recompute", papo],
+  ["algorithm.klRef.coef=0.01", ["algorithm.klRef.mode=loss"]],
+  ["algorithm.klRef.estimator=k3", ["algorithm.klRef.mode=reward"]],
+  ["algorithm.klRef.type=adaptive", ["algorithm.klRef.mode=reward"]],
+  ["algorithm.klRef.horizon=5", ["algorithm.klRef.mode=reward", "algorithm.klRef.type=adaptive"]],
+  ["algorithm.klRef.target=5", ["algorithm.klRef.mode=reward", "algorithm.klRef.type=adaptive"]],
+  ["algorithm.klPrcp.coef=0.01", papo],
+  ["algorithm.klPrcp.estimator=k3", papo],
+  ["algorithm.klPrcp.schedule=annealing", papo],
+  ["algorithm.klPrcp.applyMode=correct", papo],
+  ["algorithm.klPrcp.clipping=0.2", papo],
+  ["algorithm.klPrcp.tokenTopP=0.2", papo],
+  ["algorithm.klPrcp.annealing.start=0.1", [...papo, "algorithm.klPrcp.schedule=annealing"]],
+  ["algorithm.klPrcp.annealing.end=0.1", [...papo, "algorithm.klPrcp.schedule=annealing"]],
+  ["algorithm.klPrcp.annealing.ratio=0.1", [...papo, "algorithm.klPrcp.schedule=annealing"]],
+  ["algorithm.klPrcp.incorrectWeighting=0.2", [...papo, "algorithm.klPrcp.applyMode=weighted"]],
+  ["algorithm.clipRatioHigh=0.28", ["algorithm.policyLoss=ppo"]],
+  ["algorithm.gspo.clipRatioHigh=0.001", ["algorithm.policyLoss=gspo"]],
+  ["algorithm.filter.key=accuracy", ["algorithm.filter.enabled=true"]],
+  ["data.miniRolloutBatchSize=64", ["algorithm.filter.enabled=true"]],
+  ["reward.formatWeight=0.2", ["reward.type=math"]],
+  ["reward.kwargs.a=1", ["reward.type=./r.mjs"]],
+  ["optim.microBatchSize=8", ["algorithm.lossAvgMode=reference"]],
+  ["optim.warmupRatio=0.1", ["optim.warmupSteps=null"]],
+  ["optim.minLrRatio=0.1", ["optim.schedule=cosine"]],
+];
+
+// What the opposite is, where it is not the default.
+const idle: Readonly<Record<string, readonly string[]>> = {
+  "algorithm.klRef.coef=0.01": ["algorithm.klRef.mode=off"],
+  "algorithm.klRef.estimator=k3": ["algorithm.klRef.mode=off"],
+  "algorithm.klRef.type=adaptive": ["algorithm.klRef.mode=loss"],
+  "algorithm.klRef.horizon=5": ["algorithm.klRef.mode=loss", "algorithm.klRef.type=fixed"],
+  "algorithm.clipRatioHigh=0.28": ["algorithm.policyLoss=gspo"],
+  "reward.formatWeight=0.2": ["reward.type=./r.mjs"],
+  "optim.warmupRatio=0.1": ["optim.warmupSteps=2"],
+};
+
+test.each(cases)("%s is taken with %j and refused without", (setting, acting) => {
+  expect(runOf(minimal, setting, ...acting).notes.withoutEffect).toEqual([]);
+  const error = errorOf(() => runOf(minimal, setting, ...(idle[setting] ?? [])));
+  expect(error.message).toContain(`command line: ${setting.split("=")[0] ?? ""}: has no effect without `);
+});
+
+test("values that say off are right in every mode", () => {
+  const off = ["algorithm.entropy.augCoef=0", "algorithm.klPrcp.coef=0", "algorithm.klPrcp.clipping=null"];
+  expect(runOf(minimal, ...off, "aug.grad=none", "optim.minLrRatio=0").notes.withoutEffect).toEqual([]);
+});
+
+test("a file's own idle setting is refused with its place, a recipe's is noted once", () => {
+  const text = "extends: qwen2_5_vl_7b_grpo_papo\nalgorithm: { entropy: { augCoef: 0.02 } }\n";
+  expect(errorOf(() => runOf(text)).message).toMatch(/^run\.yaml:2:25: algorithm\.entropy\.augCoef: has no effect/u);
+  const { withoutEffect } = loadRunConfig(["qwen2_5_vl_7b_grpo_papo"]).notes;
+  expect(withoutEffect).toHaveLength(1);
+  expect(withoutEffect[0]).toMatch(/^algorithm\.entropy\.augCoef: has no effect without aug\.grad: recompute/u);
+});
+
+test("a setting in a part that is off is refused though a recipe below set the same", () => {
+  const words = ["qwen2_5_vl_3b_grpo_papo", "algorithm.klPrcp.enabled=false"];
+  expect(loadRunConfig(words).notes.withoutEffect).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^algorithm\.klPrcp\.coef: /u),
+      expect.stringMatching(/^aug\.ratio: /u),
+    ]),
+  );
+  expect(errorOf(() => loadRunConfig([...words, "aug.ratio=0.4"])).message).toContain("command line: aug.ratio: ");
+});
