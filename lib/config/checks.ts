@@ -60,20 +60,14 @@ const warmupFits: Check = ({ optim, trainer }) =>
     `expected an integer <= trainer.maxSteps (${trainer.maxSteps}), got ${optim.warmupSteps}`,
   ];
 
-const checks = [
-  needsGroup,
-  wholeMinibatches,
-  microBatchFits,
-  wholeMicroBatches,
-  pixelOrder,
-  filterOrder,
-  overlongFits,
-  warmupFits,
-];
+const checks = [wholeMinibatches, microBatchFits, wholeMicroBatches, pixelOrder, filterOrder, overlongFits, warmupFits];
 
-/** Every rule between settings that the run breaks. */
-export function crossProblems(run: ResolvedRun): Problem[] {
-  return checks.flatMap((check) => {
+/**
+ * Every rule between settings that the run breaks.
+ * @param groups whether groups are trained on
+ */
+export function crossProblems(run: ResolvedRun, groups: boolean): Problem[] {
+  return [...(groups ? [needsGroup] : []), ...checks].flatMap((check) => {
     const broken = check(run);
     return broken === false ? [] : [{ path: broken[0].split("."), text: broken[1] }];
   });

@@ -6,8 +6,11 @@ import { show } from "./explain.ts";
 import { locate } from "./files.ts";
 import { parseOverride } from "./overrides.ts";
 import type { Override } from "./overrides.ts";
-import { resolveRun } from "./resolve.ts";
+import { parseSettings } from "./read-yaml.ts";
+import { expandShortForms, resolveRun } from "./resolve.ts";
 import type { RunConfig } from "./schema.ts";
+import { relabelMap } from "./tree.ts";
+import type { Origin } from "./tree.ts";
 
 const where = "command line";
 
@@ -28,6 +31,8 @@ function splitWords(words: readonly string[], cwd: string): { target: string; ov
 export interface LoadOptions {
   /** Where relative paths of the command line start; process.cwd() otherwise. */
   readonly cwd?: string;
+  /** False where no groups are trained on, as in papo sft: rollout.n may then be 1 whatever the advantage. */
+  readonly groups?: boolean;
 }
 
 /**
@@ -42,5 +47,19 @@ export function loadRunConfig(words: readonly string[], options: LoadOptions = {
   const { target, overrides } = splitWords(words, cwd);
   const file = locate({ name: target, folder: cwd, key: "", where });
   const { root, notes } = loadWithOverrides(file, cwd, overrides);
-  return resolveRun(root, { cwd, name: basename(file, extname(file)), notes });
+  return resolveRun(root, { cwd, name: basename(file, extname(file)), notes, groups: options.groups ?? true });
+}
+
+/**
+ * The run that a program describes, e.g. `{ model: { path }, rollout: { n: 5 } }`, by the rules of papo's own files.
+ * @param values what a config file would hold, without `extends`
+ * @returns deeply frozen
+ * @throws {ConfigError} key, rule and what came
+ */
+export function runConfigOf(values: object, options: LoadOptions = {}): RunConfig {
+  const cwd = options.cwd ?? process.cwd();
+  const origin: Origin = { where: "settings", key: "", folder: cwd, source: "own" };
+  const root = relabelMap(parseSettings(JSON.stringify(values), origin.where, origin), origin);
+  const notes = { withoutEffect: [], ignored: [], neverRead: [] };
+  return resolveRun(expandShortForms(root), { cwd, name: "run", notes, groups: options.groups ?? true });
 }

@@ -2,7 +2,7 @@
 import { isScalar, parseDocument } from "yaml";
 import { ConfigError } from "../errors.ts";
 import { parseSettings } from "./read-yaml.ts";
-import { branch, leaf } from "./tree.ts";
+import { leaf, relabel } from "./tree.ts";
 import type { Origin, Setting } from "./tree.ts";
 
 const where = "command line";
@@ -19,7 +19,7 @@ function parseValue(key: string, text: string, origin: Origin): Setting {
     try {
       const root = parseSettings(`value: ${text}`, where, { folder: origin.folder, source: "own" });
       const setting = root.entries.get("value");
-      if (setting !== undefined) return rename(setting, origin);
+      if (setting !== undefined) return relabel(setting, origin);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
     }
@@ -30,15 +30,6 @@ function parseValue(key: string, text: string, origin: Origin): Setting {
   const plain = isScalar(contents) && contents.source === text && contents.tag === undefined;
   if (text === "") return leaf(null, origin);
   return leaf(plain && document.errors.length === 0 ? contents.value : text, origin);
-}
-
-/** Positions inside a word of the command line tell nothing: every value below gets the word's own origin. */
-function rename(setting: Setting, origin: Origin): Setting {
-  if (setting.kind === "leaf") return leaf(setting.value, origin);
-  const entries = [...setting.entries].map(
-    ([key, entry]) => [key, rename(entry, { ...origin, key: `${origin.key}.${key}` })] as const,
-  );
-  return branch(entries, origin);
 }
 
 /**

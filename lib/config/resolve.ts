@@ -18,6 +18,8 @@ export interface ResolveOptions {
   /** Name of the run where the settings give none. */
   readonly name: string;
   readonly notes: ConfigNotes;
+  /** Whether groups are trained on, so that the advantage's rule on rollout.n holds. */
+  readonly groups: boolean;
 }
 
 /** The start of annealing in the reference's YAML, whatever the coefficient there. */
@@ -93,7 +95,7 @@ export function resolveRun(settings: Branch, options: ResolveOptions): RunConfig
   const result = runSchema.safeParse({ model: {}, ...(toPlain(root) as object) });
   if (!result.success) throw configError(root, zodProblems(result.error, root));
   const run = fill(result.data, options);
-  throwIfAny(root, crossProblems(run));
+  throwIfAny(root, crossProblems(run, options.groups));
   const { problems, noted } = withoutEffect(root, run);
   throwIfAny(root, problems);
   const { notes } = options;

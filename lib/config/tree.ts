@@ -97,6 +97,20 @@ export function* leaves(root: Setting, path: readonly string[] = []): Generator<
   for (const [key, setting] of root.entries) yield* leaves(setting, [...path, key]);
 }
 
+/** The same values, all from one place: positions inside a word or an object tell nothing. */
+export function relabel(setting: Setting, origin: Origin): Setting {
+  return setting.kind === "leaf" ? leaf(setting.value, origin) : relabelMap(setting, origin);
+}
+
+/** As relabel, for a map. */
+export function relabelMap(map: Branch, origin: Origin): Branch {
+  const prefix = origin.key === "" ? "" : `${origin.key}.`;
+  return branch(
+    [...map.entries].map(([key, entry]) => [key, relabel(entry, { ...origin, key: prefix + key })] as const),
+    origin,
+  );
+}
+
 /** The bare values. */
 export function toPlain(setting: Setting): unknown {
   if (setting.kind === "leaf") return setting.value;

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadRunConfig } from "../../lib/config/load.ts";
+import { loadRunConfig, runConfigOf } from "../../lib/config/load.ts";
 import { errorOf, folderWith, minimal, runOf } from "./support.ts";
 
 test("defaults are those of the reference's structured config", () => {
@@ -137,4 +137,23 @@ test("extends is refused in a circle, in a long chain, for a missing file and wh
     'missing.yaml:1:1: extends: expected a recipe or a config file, got "./none.yaml"',
   );
   expect(fail("number.yaml")).toBe("number.yaml:1:1: extends: expected a recipe's name or a file, got 3");
+});
+
+test("a program describes a run by the same rules as a file", () => {
+  const values = { model: { path: "a/b" }, rollout: { n: 2 }, reward: "./r.mjs" };
+  const run = runConfigOf(values, { cwd: "/work" });
+  expect(run.reward.type).toMatch(/[/\\]r\.mjs$/u);
+  expect(run.algorithm).toEqual(runOf(minimal).algorithm);
+  const fail = (more: object) => errorOf(() => runConfigOf({ ...values, ...more })).message;
+  expect(fail({ optim: { lr: -1 } })).toBe("settings: optim.lr: expected a number >= 0, got -1");
+  expect(fail({ optim: { lrr: 1 } })).toBe("settings: optim.lrr: unknown key (did you mean optim.lr?)");
+  expect(fail({ extends: "x" })).toContain("settings: extends: unknown key");
+});
+
+test("without groups to train on, one response a prompt is enough", () => {
+  const values = { model: { path: "a/b" } };
+  expect(runConfigOf(values, { groups: false }).rollout.n).toBe(1);
+  expect(errorOf(() => runConfigOf(values)).path).toBe("rollout.n");
+  const cwd = folderWith({ "run.yaml": "model: { path: a/b }\n" });
+  expect(loadRunConfig(["run.yaml"], { cwd, groups: false }).rollout.n).toBe(1);
 });
