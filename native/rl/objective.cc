@@ -28,9 +28,7 @@ void check_weights(const std::vector<double>& values, size_t count, bool optiona
             std::to_string(values.size()));
 }
 
-bool needs_aug(const ObjectiveSpec& spec) {
-  return spec.kl_prcp || (spec.aug_entropy_coef != 0 && !spec.full_entropy);
-}
+bool needs_aug(const ObjectiveSpec& spec) { return spec.kl_prcp || (spec.aug_entropy_coef != 0 && !spec.full_entropy); }
 
 void check_batch(const ObjectiveSpec& spec, const ObjectiveBatch& batch, int64_t num_tokens) {
   const size_t count = batch.response_lengths.size();
