@@ -8,9 +8,9 @@ export const temporaryPrefix = ".tmp-";
 
 /** Forces a file's bytes or a folder's names to the disk. */
 export async function syncPath(path: string): Promise<void> {
-  // Windows flushes no folders and no file that is open for reading only.
+  // Windows flushes only what is open for writing; folders and files copied read-only cannot be.
   const handle = await open(path, "r+").catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === "EISDIR") return open(path, "r");
+    if (["EISDIR", "EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) return open(path, "r");
     throw error;
   });
   try {

@@ -1,0 +1,105 @@
+// Metrics that are computed from what a step saw: lengths, rewards, times, tokens a second.
+import type { StepMetrics } from "../types.ts";
+
+/** `name/mean`, `name/max` and `name/min` of the values; nothing for none. */
+export function spreadMetrics(name: string, values: ArrayLike<number>): StepMetrics {
+  if (values.length === 0) return {};
+  let [sum, max, min] = [0, -Infinity, Infinity];
+  for (const value of Array.from(values)) {
+    sum += value;
+    max = Math.max(max, value);
+    min = Math.min(min, value);
+  }
+  return { [`${name}/mean`]: sum / values.length, [`${name}/max`]: max, [`${name}/min`]: min };
+}
+
+/**
+ * Spread of token counts and the share of those that reach `limit`.
+ * Source: compute_length_metrics in the reference's trainer/metrics.py.
+ */
+export function lengthMetrics(name: string, lengths: readonly number[], limit: number): StepMetrics {
+  if (lengths.length === 0) return {};
+  const numClipped = lengths.filter((length) => length >= limit).length;
+  return { ...spreadMetrics(name, lengths), [`${name}/clip_ratio`]: numClipped / lengths.length };
+}
+
+/** Mean of each part over the responses that have it, as `reward/overall`, `reward/accuracy` ... */
+export function rewardMetrics(rewards: readonly Readonly<Record<string, number>>[]): StepMetrics {
+  const byPart = new Map<string, number[]>();
+  for (const reward of rewards) {
+    for (const [part, value] of Object.entries(reward)) {
+      const values = byPart.get(part);
+      if (values) values.push(value);
+      else byPart.set(part, [value]);
+    }
+  }
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Object.fromEntries([...byPart].map(([part, values]) => [`reward/${part}`, mean(values)]));
+}
+
+/**
+ * Tokens (prompt and response) of each process in a step, before and after balancing.
+ * One process is balanced by nature.
+ */
+export function seqlenMetrics(processTokens: readonly number[], balancedTokens = processTokens): StepMetrics {
+  const [min, max] = [Math.min(...processTokens), Math.max(...processTokens)];
+  return {
+    "global_seqlen/min": min,
+    "global_seqlen/max": max,
+    "global_seqlen/minmax_diff": max - min,
+    "global_seqlen/balanced_min": Math.min(...balancedTokens),
+    "global_seqlen/balanced_max": Math.max(...balancedTokens),
+    "global_seqlen/mean": processTokens.reduce((sum, tokens) => sum + tokens, 0) / processTokens.length,
+  };
+}
+
+/** Phases whose time per token is by response tokens; the others' is by all tokens. */
+const responsePhases = ["gen", "reward"] as const;
+const tokenPhases = ["old", "aug_probs", "ref", "adv", "update_actor"] as const;
+
+export interface StepTokens {
+  /** Response tokens of the step. */
+  readonly responseTokens: number;
+  /** Prompt and response tokens of the step. */
+  readonly totalTokens: number;
+}
+
+/** Wall time of the phases of one step. */
+export class PhaseTimer {
+  readonly #seconds = new Map<string, number>();
+  readonly #now: () => number;
+  readonly #startMs: number;
+
+  /** @param now clock in ms */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#startMs = now();
+  }
+
+  /** Runs a phase of the step; the time of phases of one name adds up, also when one throws. */
+  async measure<T>(phase: string, run: () => T | Promise<T>): Promise<T> {
+    const startMs = this.#now();
+    try {
+      return await run();
+    } finally {
+      this.#seconds.set(phase, (this.#seconds.get(phase) ?? 0) + (this.#now() - startMs) / 1000);
+    }
+  }
+
+  /** `timing_s/*` with the whole step, `timing_per_token_ms/*`, and the `perf/` rates on `numDevices` devices. */
+  metrics({ responseTokens, totalTokens }: StepTokens, numDevices = 1): StepMetrics {
+    const stepS = (this.#now() - this.#startMs) / 1000;
+    const perToken = (phases: readonly string[], tokens: number) =>
+      phases
+        .filter((phase) => this.#seconds.has(phase) && tokens > 0)
+        .map((phase) => [`timing_per_token_ms/${phase}`, ((this.#seconds.get(phase) ?? 0) * 1000) / tokens] as const);
+    return {
+      ...Object.fromEntries([...this.#seconds].map(([phase, seconds]) => [`timing_s/${phase}`, seconds])),
+      "timing_s/step": stepS,
+      ...Object.fromEntries([...perToken(responsePhases, responseTokens), ...perToken(tokenPhases, totalTokens)]),
+      "perf/total_num_tokens": totalTokens,
+      "perf/time_per_step": stepS,
+      "perf/throughput": stepS > 0 ? totalTokens / (stepS * numDevices) : 0,
+    };
+  }
+}
