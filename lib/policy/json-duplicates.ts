@@ -31,6 +31,20 @@ export function findDuplicateKey(json: string): string | undefined {
   return undefined;
 }
 
+/** Whether any text, JSON or not, opens more than `limit` objects and lists inside each other. */
+export function isDeeperThan(text: string, limit: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length && depth <= limit; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === quote) inString = !inString;
+    else if (inString && code === backslash) at += 1;
+    else if (!inString && (code === openBrace || code === openBracket)) depth += 1;
+    else if (!inString && (code === closeBrace || code === closeBracket)) depth -= 1;
+  }
+  return depth > limit;
+}
+
 /** One past the closing quote of the string that opens at `start`. */
 function stringEnd(json: string, start: number): number {
   let at = start + 1;

@@ -3,7 +3,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CheckpointError } from "../../lib/errors.ts";
-import { findDuplicateKey } from "../../lib/policy/json-duplicates.ts";
+import { findDuplicateKey, isDeeperThan } from "../../lib/policy/json-duplicates.ts";
 import { parseHeader, readHeader, tensorBytes } from "../../lib/policy/safetensors.ts";
 import { layoutTensors, shardTensors } from "../../lib/policy/safetensors-layout.ts";
 import { dataFolder, dataRoot, readJsonl } from "../support/data.ts";
@@ -97,6 +97,17 @@ test("a key given twice is found however it is written, and equal keys of differ
   expect(findDuplicateKey('{"x":{"a\\\\":1,"b":[{}],"a\\\\":2}}')).toBe("a\\");
 });
 
+test("depth counts brackets outside strings and needs no valid JSON", () => {
+  expect(isDeeperThan('{"a[[[[":[{}]}', 3)).toBe(false);
+  expect(isDeeperThan('{"a\\"[[[[":[{}]}', 2)).toBe(true);
+  expect(isDeeperThan("[".repeat(1_000_000), 3)).toBe(true);
+  expect(isDeeperThan('[]{}[]{}"', 1)).toBe(false);
+});
+
+test("a deep header is refused before it is parsed", () => {
+  expect(() => parse(`{"a":${"[".repeat(111)}${"]".repeat(111)}}`, 0)).toThrow(/header: expected at most 3 levels/);
+});
+
 test("a written file of any JSON value without duplicates has none", () => {
   fc.assert(
     fc.property(fc.json(), (json) => {
@@ -113,7 +124,7 @@ test("a file that is absent, a folder, shorter than its header says or claims a 
   writeFileSync(file, Buffer.from([9, 0, 0, 0, 0, 0, 0, 0, 123, 125]));
   await expect(readHeader(file)).rejects.toThrow(/claims 9 bytes, the file has 2/);
   writeFileSync(file, Buffer.alloc(16, 255));
-  await expect(readHeader(file)).rejects.toThrow(/at most 100000000 bytes, it claims 18446744073709551615/);
+  await expect(readHeader(file)).rejects.toThrow(/at most 16000000 bytes, it claims 18446744073709551615/);
 });
 
 test("a laid-out file reads back with the same tensors, each aligned to its element", () => {
