@@ -3,6 +3,7 @@
 import { mkdir, readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
+import type { CheckpointError } from "../errors.ts";
 import { CheckpointStore } from "./checkpoint-store.ts";
 import type { Checkpoint } from "./checkpoint-store.ts";
 import { cleanFolder, diskError, writeFileAtomic } from "./durable-file.ts";
@@ -38,6 +39,8 @@ export class RunFolder implements AsyncDisposable {
   readonly metrics: MetricsFile;
   /** Where a resumed run goes on; undefined for one that starts at step 1. */
   readonly resumeFrom: Checkpoint | undefined;
+  /** Step folders that are no valid checkpoints and why; a resumed run passes over them. */
+  readonly brokenCheckpoints: readonly CheckpointError[];
   readonly #lock: AsyncDisposable;
 
   private constructor(dir: string, parts: RunParts, lock: AsyncDisposable) {
@@ -47,6 +50,7 @@ export class RunFolder implements AsyncDisposable {
     this.checkpoints = parts.checkpoints;
     this.metrics = parts.metrics;
     this.resumeFrom = parts.resumeFrom;
+    this.brokenCheckpoints = parts.brokenCheckpoints;
     this.#lock = lock;
   }
 
@@ -99,18 +103,20 @@ interface RunParts {
   readonly checkpoints: CheckpointStore;
   readonly metrics: MetricsFile;
   readonly resumeFrom: Checkpoint | undefined;
+  readonly brokenCheckpoints: readonly CheckpointError[];
 }
 
 async function openParts(dir: string, record: RunRecord, resume: boolean): Promise<RunParts> {
   await cleanFolder(dir);
   for (const folder of ["samples", "tensorboard"]) await cleanFolder(join(dir, folder));
   const checkpoints = await CheckpointStore.open(join(dir, "checkpoints"));
-  const resumeFrom = resume ? await checkpoints.latest() : undefined;
+  const { checkpoints: valid, broken: brokenCheckpoints } = await checkpoints.list();
+  const resumeFrom = resume ? valid.at(-1) : undefined;
   const resumedStep = resume ? (resumeFrom?.step ?? -1) : undefined;
   if (resumedStep !== undefined) await removeLaterSamples(join(dir, "samples"), resumedStep);
   await writeFileAtomic(join(dir, configFile), `${JSON.stringify(record, null, 2)}\n`);
   const metrics = await MetricsFile.open(join(dir, metricsFile), resumedStep);
-  return { checkpoints, metrics, resumeFrom };
+  return { checkpoints, metrics, resumeFrom, brokenCheckpoints };
 }
 
 /**

@@ -1,4 +1,14 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CheckpointError } from "../../lib/errors.ts";
@@ -111,6 +121,35 @@ test("a saved plan loads again as the same tensors, in one file and in shards", 
     for (const { path } of saved.files) expect((await readHeader(path)).metadata.get("format")).toBe("pt");
     expect(saved.index === undefined).toBe(saved.files.length === 1);
   }
+});
+
+test("weights of the real 3B's size are planned into two shards and found again", async () => {
+  const [hidden, inner, kv, vocab] = [2048, 11008, 256, 151936];
+  const layer = (index: number): TensorShape[] =>
+    [
+      ["self_attn.q_proj.weight", [hidden, hidden]],
+      ["self_attn.k_proj.weight", [kv, hidden]],
+      ["self_attn.v_proj.weight", [kv, hidden]],
+      ["self_attn.o_proj.weight", [hidden, hidden]],
+      ["mlp.gate_proj.weight", [inner, hidden]],
+      ["mlp.up_proj.weight", [inner, hidden]],
+      ["mlp.down_proj.weight", [hidden, inner]],
+    ].map(([name, shape]) => ({ name: `model.layers.${index}.${name as string}`, shape: shape as number[] }));
+  const layers = Array.from({ length: 36 }, (_, index) => layer(index)).flat();
+  const tensors = [{ name: "model.embed_tokens.weight", shape: [vocab, hidden] }, ...layers];
+  const dir = tempFolder();
+  const saved = planSave(dir, tensors, "bfloat16");
+  // 2 * (151936 * 2048 + 36 * (2 * 2048 * 2048 + 2 * 256 * 2048 + 3 * 11008 * 2048))
+  expect(saved.totalBytes).toBe(6_171_394_048);
+  expect(saved.files.length).toBe(2);
+  for (const { path, header, fileBytes } of saved.files) {
+    writeFileSync(path, header);
+    truncateSync(path, fileBytes); // sparse: no gigabytes are written
+  }
+  writeFileSync(saved.index?.path ?? "", saved.index?.text ?? "");
+  const loaded = await planLoad(dir, tensors);
+  expect(loaded.files.map(({ entries }) => entries)).toEqual(saved.files.map(({ entries }) => entries));
+  expect(loaded.files[0]?.entries.at(-1)?.byteOffset).toBeGreaterThan(2 ** 32);
 });
 
 test("an index tells the total size and the file of each tensor", () => {

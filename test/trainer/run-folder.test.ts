@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -61,6 +62,21 @@ test("a resumed run forgets metrics and samples after its checkpoint and a line 
   expect(lines).toBe(
     `{"step":0,"reward/overall":0}\n{"step":1,"reward/overall":${1 / 7}}\n{"step":2,"reward/overall":${2 / 7}}\n{"step":3,"again":1}\n`,
   );
+});
+
+test("a resumed run passes over a torn checkpoint and names it", async () => {
+  const dir = join(tempFolder(), "run");
+  {
+    await using run = await open(dir);
+    for (const step of [7, 37]) await run.writeCheckpoint(step, (to) => writeFile(join(to, "state"), "whole"));
+  }
+  truncateSync(join(dir, "checkpoints", "step-000037", "state"), 1);
+  await using run = await open(dir, true);
+  expect(run.resumeFrom?.step).toBe(7);
+  expect((await run.latestCheckpoint())?.step).toBe(7);
+  expect(run.brokenCheckpoints.map(({ message }) => message)).toEqual([
+    `${join(dir, "checkpoints", "step-000037")}: state: expected 5 bytes, got 1`,
+  ]);
 });
 
 test("a run that is resumed before its first checkpoint starts over", async () => {
