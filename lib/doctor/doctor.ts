@@ -1,8 +1,91 @@
-import { loadNative } from "../native/load.ts";
+import { papoVersion } from "../cli/program.ts";
+import { packageRoot } from "../native/load.ts";
+import { gitState } from "../trainer/system-info.ts";
+import type { GitState } from "../trainer/system-info.ts";
+import { diagnose, gigabytes } from "./diagnose.ts";
+import { readMachine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import { libtorchNote, probeNative } from "./native-probe.ts";
+import type { LibtorchNote, LoadedNative, NativeFailure } from "./native-probe.ts";
 
-/** Prints what papo runs on; 1 when something that it needs is wrong. */
-export function runDoctor(options: { json: boolean }): Promise<number> {
-  const info = loadNative().runtimeInfo();
-  console.log(options.json ? JSON.stringify(info) : `libtorch ${info.torchVersion}, ${info.cpuCapability}`);
-  return Promise.resolve(0);
+/** What `papo doctor --json` prints, with the diagnoses beside it. */
+export interface Findings {
+  readonly papo: string;
+  readonly node: string;
+  readonly platform: string;
+  /** Of papo's own folder; undefined where it is no clone. */
+  readonly git: GitState | undefined;
+  readonly libtorch: LibtorchNote | undefined;
+  readonly native: LoadedNative | NativeFailure;
+  readonly machine: Machine;
+}
+
+export interface Diagnosis {
+  /** papo does not run without it. */
+  readonly needed: boolean;
+  readonly problem: string;
+  readonly solutions: readonly string[];
+}
+
+async function examine(): Promise<Findings> {
+  return {
+    papo: papoVersion(),
+    node: process.versions.node,
+    platform: `${process.platform} ${process.arch}`,
+    git: await gitState(packageRoot),
+    libtorch: libtorchNote(),
+    native: await probeNative(),
+    machine: await readMachine(process.cwd()),
+  };
+}
+
+/** The findings as `[name, value]` lines. */
+export function describeFindings({
+  papo,
+  node,
+  platform,
+  git,
+  libtorch,
+  native,
+  machine,
+}: Findings): [string, string][] {
+  const commit = git && ` (git ${git.commit.slice(0, 12)}${git.dirty ? ", changed" : ""})`;
+  const built = "info" in native ? native.info : undefined;
+  const { diskFree } = machine;
+  return [
+    ["papo", `${papo}${commit ?? ""}`],
+    ["Node.js", `${node}, ${platform}`],
+    ["native", "file" in native ? native.file : "does not load"],
+    ["built by", built ? `${built.compiler}, for ${built.vectorUnit}` : "unknown"],
+    [
+      "libtorch",
+      libtorch ? `${libtorch.version} in ${libtorch.dir} (${libtorch.how})` : (built?.torchVersion ?? "unknown"),
+    ],
+    ["threads", built ? `${built.numThreads}, libtorch uses ${built.cpuCapability}` : "unknown"],
+    ["processor", `${machine.processor}, cores: ${machine.cores}, ${machine.features.join(" ")}`],
+    ["memory", `${gigabytes(machine.memoryTotal)}, available: ${gigabytes(machine.memoryAvailable)}`],
+    ["disk", diskFree === undefined ? "unknown" : `${gigabytes(diskFree)} free in ${process.cwd()}`],
+    ["CUDA", machine.gpus.length > 0 ? machine.gpus.join("; ") : "no GPU found (none is needed)"],
+  ];
+}
+
+function describeDiagnosis({ problem, solutions }: Diagnosis): string {
+  return [`- ${problem}`, "  Possible solutions:", ...solutions.map((solution) => `    - ${solution}`)].join("\n");
+}
+
+/**
+ * Prints what papo runs on and what is wrong with it.
+ * @returns the exit code: 1 when something that papo needs is wrong
+ */
+export async function runDoctor(options: { json: boolean }): Promise<number> {
+  const findings = await examine();
+  const problems = diagnose(findings);
+  if (options.json) {
+    console.log(JSON.stringify({ ...findings, problems }, undefined, 2));
+  } else {
+    for (const [name, value] of describeFindings(findings)) console.log(`${name.padEnd(11)}${value}`);
+    console.log(problems.length === 0 ? "\nNothing is wrong." : "\nWhat is wrong:");
+    for (const problem of problems) console.log(describeDiagnosis(problem));
+  }
+  return problems.some(({ needed }) => needed) ? 1 : 0;
 }

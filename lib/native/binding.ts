@@ -16,7 +16,12 @@ export type LogProbsHandle = Handle<"log probs">;
 export type OptimizerHandle = Handle<"optimizer">;
 
 export interface RuntimeInfo {
+  /** Of the headers that the module was built with. */
   readonly torchVersion: string;
+  /** Name and version. */
+  readonly compiler: string;
+  /** The widest one that the module's own code was compiled for: AVX512 with bfloat16, AVX512, AVX2, NEON. */
+  readonly vectorUnit: string;
   /** libtorch's name for the vector unit it uses: AVX512, AVX2, DEFAULT. */
   readonly cpuCapability: string;
   readonly numThreads: number;

@@ -5,12 +5,34 @@
 namespace papo {
 namespace {
 
-// runtimeInfo(): {torchVersion, cpuCapability, numThreads, testing}
+#ifdef __clang__
+constexpr const char* kCompiler = "clang++ " __clang_version__;
+#else
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#endif
+
+// The widest vector unit that the compiler was allowed to use.
+constexpr const char* kVectorUnit =
+#if defined(__AVX512BF16__)
+    "AVX512 with bfloat16";
+#elif defined(__AVX512F__)
+    "AVX512";
+#elif defined(__AVX2__)
+    "AVX2";
+#elif defined(__ARM_NEON)
+    "NEON";
+#else
+    "no vector unit";
+#endif
+
+// runtimeInfo(): {torchVersion, compiler, vectorUnit, cpuCapability, numThreads, testing}
 Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
   auto env = info.Env();
   return guarded(env, "runtime_info", [&] {
     auto out = Napi::Object::New(env);
     out.Set("torchVersion", TORCH_VERSION);
+    out.Set("compiler", kCompiler);
+    out.Set("vectorUnit", kVectorUnit);
     out.Set("cpuCapability", at::get_cpu_capability());
     out.Set("numThreads", at::get_num_threads());
 #ifdef PAPO_TESTING

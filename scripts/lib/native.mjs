@@ -5,7 +5,7 @@ import { availableParallelism, cpus, freemem } from "node:os";
 import { dirname, join } from "node:path";
 import { libtorchIdentity } from "./libtorch.mjs";
 import { capture, runLogged } from "./process.mjs";
-import { hashInputs, readStamp, root, setupDir, SetupError, writeStamp } from "./project.mjs";
+import { hashInputs, readStamp, root, setupDir, SetupError, writeAtomic, writeStamp } from "./project.mjs";
 
 /** @typedef {import("./libtorch.mjs").Libtorch} Libtorch */
 
@@ -92,6 +92,7 @@ export async function buildNative(libtorch, step) {
     });
   }
   await checkLoads(libtorch);
+  writeAtomic(join(setupDir, "libtorch.json"), JSON.stringify(libtorch)); // for `papo doctor`
   writeStamp("native", key);
 }
 

@@ -1,0 +1,35 @@
+import type { Diagnosis, Findings } from "./doctor.ts";
+
+/** Below these papo still runs, but a run of some size will not. */
+const littleMemory = 2e9;
+const littleDisk = 2e9;
+const minimumNode = [20, 19] as const;
+
+/** What is wrong with what was found. `needed`: papo does not run without it. */
+export function diagnose({ node, native, machine }: Findings): Diagnosis[] {
+  const diagnoses: Diagnosis[] = [];
+  const [major = 0, minor = 0] = node.split(".").map(Number);
+  if (major < minimumNode[0] || (major === minimumNode[0] && minor < minimumNode[1])) {
+    const problem = `Node.js is ${node}, papo needs ${minimumNode.join(".")} or newer`;
+    diagnoses.push({ needed: true, problem, solutions: ["install a newer Node.js"] });
+  }
+  if ("problem" in native) diagnoses.push({ needed: true, ...native });
+  if (machine.memoryAvailable < littleMemory) {
+    const problem = `${gigabytes(machine.memoryAvailable)} of memory available`;
+    diagnoses.push({ needed: false, problem, solutions: ["end other programs, or use a smaller model and batch"] });
+  }
+  if (machine.diskFree !== undefined && machine.diskFree < littleDisk) {
+    const problem = `${gigabytes(machine.diskFree)} free on this folder's disk`;
+    diagnoses.push({ needed: false, problem, solutions: ["free some, or write the run elsewhere with --out"] });
+  }
+  if (process.arch === "x64" && machine.features.length > 0 && !machine.features.includes("avx2")) {
+    const problem = "the processor has no AVX2: everything is several times slower";
+    diagnoses.push({ needed: false, problem, solutions: ["use a machine from 2013 or later"] });
+  }
+  return diagnoses;
+}
+
+/** Bytes as `12.3 GB`. */
+export function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
