@@ -10,8 +10,8 @@ import { readTiff } from "./tiff-header.ts";
 
 export type { ImageHeader } from "./image-formats.ts";
 
-/** A picture of more pixels is refused before it is decoded: 100 megapixels are 300 MB of RGB. */
-export const maxImagePixels = 100_000_000;
+/** A picture of more pixels is refused before it is decoded: where Pillow starts to warn; 268 MB of RGB. */
+export const maxImagePixels = 89_478_485;
 
 /**
  * Format, stored size and orientation of a picture. The size is that of the stored pixels, before any rotation by

@@ -122,6 +122,10 @@ export interface NativeModule {
   ): Promise<Uint8Array>;
   /** [rows * cols], row-major, 1 = dropped. */
   patchMaskCells(patchMask: PatchMask, rows: number, cols: number): Uint8Array;
+  /** Pillow's CMYK to RGB; four bytes a pixel, 0 = no ink. */
+  cmykToRgb(cmyk: Uint8Array): Uint8Array;
+  /** Pillow's I;16 to RGB: values over 255 are clipped. */
+  grey16ToRgb(grey: Uint16Array): Uint8Array;
   /** The picture with the given cells (1 = dropped, row-major) black. */
   applyCells(rgb: Uint8Array, height: number, width: number, patchPx: number, cells: Uint8Array): Uint8Array;
 }

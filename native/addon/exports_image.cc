@@ -2,6 +2,7 @@
 #include "addon/exports.h"
 #include "addon/handle.h"
 #include "addon/image_values.h"
+#include "image/convert.h"
 #include "image/image.h"
 
 namespace papo {
@@ -9,10 +10,14 @@ namespace {
 
 using Bytes = Napi::Uint8Array;
 
-at::Tensor copy_rgb(const Napi::Value& value, int64_t height, int64_t width, const char* op) {
+Bytes as_bytes(const Napi::Value& value, const char* name, const char* op) {
   check(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, op,
-        "rgb: expected a Uint8Array", "E_DTYPE");
-  const auto bytes = value.As<Bytes>();
+        std::string(name) + ": expected a Uint8Array", "E_DTYPE");
+  return value.As<Bytes>();
+}
+
+at::Tensor copy_rgb(const Napi::Value& value, int64_t height, int64_t width, const char* op) {
+  const auto bytes = as_bytes(value, "rgb", op);
   check(height >= 1 && width >= 1 && height <= 1 << 24 && width <= 1 << 24, op, "expected sides of 1 to 2^24 px");
   check(static_cast<int64_t>(bytes.ByteLength()) == height * width * 3, op,
         "rgb: expected " + std::to_string(height * width * 3) + " bytes for " + std::to_string(width) + " x " +
@@ -152,11 +157,36 @@ Napi::Value ApplyCells(const Napi::CallbackInfo& info) {
   constexpr const char* op = "apply_cells";
   return guarded(info.Env(), op, [&] {
     auto rgb_YX3 = copy_rgb(info[0], to_int64(info[1], "height", op), to_int64(info[2], "width", op), op);
-    check(info[4].IsTypedArray() && info[4].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, op,
-          "cells: expected a Uint8Array", "E_DTYPE");
-    const auto cells = info[4].As<Bytes>();
+    const auto cells = as_bytes(info[4], "cells", op);
     fill_cells_(rgb_YX3, {cells.Data(), cells.Data() + cells.ByteLength()}, to_int64(info[3], "patchPx", op), {}, {});
     return to_bytes(info.Env(), rgb_YX3);
+  });
+}
+
+Napi::Value to_bytes(Napi::Env env, const std::vector<uint8_t>& values) {
+  auto out = Bytes::New(env, values.size());
+  std::copy(values.begin(), values.end(), out.Data());
+  return out;
+}
+
+// cmykToRgb(cmyk: Uint8Array): Uint8Array
+Napi::Value CmykToRgb(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "cmyk_to_rgb";
+  return guarded(info.Env(), op, [&] {
+    const auto cmyk = as_bytes(info[0], "cmyk", op);
+    check(cmyk.ByteLength() % 4 == 0, op, "cmyk: expected four bytes a pixel");
+    return to_bytes(info.Env(), cmyk_to_rgb({cmyk.Data(), cmyk.ByteLength()}));
+  });
+}
+
+// grey16ToRgb(grey: Uint16Array): Uint8Array
+Napi::Value Grey16ToRgb(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "grey16_to_rgb";
+  return guarded(info.Env(), op, [&] {
+    check(info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array, op,
+          "grey: expected a Uint16Array", "E_DTYPE");
+    const auto grey = info[0].As<Napi::Uint16Array>();
+    return to_bytes(info.Env(), grey16_to_rgb({grey.Data(), grey.ElementLength()}));
   });
 }
 
@@ -171,6 +201,8 @@ void export_image(Napi::Env env, Napi::Object exports) {
   exports.Set("maskedRgb", Napi::Function::New(env, MaskedRgb, "maskedRgb"));
   exports.Set("resizeRgb", Napi::Function::New(env, ResizeRgb, "resizeRgb"));
   exports.Set("patchMaskCells", Napi::Function::New(env, PatchMaskCells, "patchMaskCells"));
+  exports.Set("cmykToRgb", Napi::Function::New(env, CmykToRgb, "cmykToRgb"));
+  exports.Set("grey16ToRgb", Napi::Function::New(env, Grey16ToRgb, "grey16ToRgb"));
   exports.Set("applyCells", Napi::Function::New(env, ApplyCells, "applyCells"));
 }
 

@@ -20,9 +20,7 @@ std::array<float, 2> normal_pair(uint32_t first, uint32_t second) {
   return {static_cast<float>(radius * std::cos(angle)), static_cast<float>(radius * std::sin(angle))};
 }
 
-uint8_t to_byte(double unit) {
-  return static_cast<uint8_t>(std::clamp(std::nearbyint(unit * 255.0), 0.0, 255.0));
-}
+uint8_t to_byte(double unit) { return static_cast<uint8_t>(std::clamp(std::nearbyint(unit * 255.0), 0.0, 255.0)); }
 
 }  // namespace
 

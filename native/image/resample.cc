@@ -53,9 +53,7 @@ Taps make_taps(int64_t in_size, int64_t out_size) {
   return taps;
 }
 
-uint8_t to_byte(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
-}
+uint8_t to_byte(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255)); }
 
 at::Tensor resize_rows(const at::Tensor& rgb_YX3, int64_t out_width) {
   const int64_t height = rgb_YX3.size(0), width = rgb_YX3.size(1);

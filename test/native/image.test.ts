@@ -132,6 +132,21 @@ describe("resize", () => {
   });
 });
 
+describe("modes", () => {
+  test("CMYK becomes RGB by Pillow's rule", () => {
+    // white = 255 - K; channel = white - round(ink * white / 255):
+    // K 51: 204 - (0, 204, 0); K 55: 200 - (128 * 200 / 255 = 100.4, 0, 64 * 200 / 255 = 50.2)
+    const rgb = native.cmykToRgb(Uint8Array.from([0, 255, 0, 51, 128, 0, 64, 55]));
+    expect(Array.from(rgb)).toEqual([204, 0, 204, 100, 200, 150]);
+    expect(() => native.cmykToRgb(new Uint8Array(5))).toThrow("cmyk: expected four bytes a pixel");
+  });
+
+  test("16-bit grey is clipped", () => {
+    expect(Array.from(native.grey16ToRgb(Uint16Array.from([7, 256])))).toEqual([7, 7, 7, 255, 255, 255]);
+    expect(() => native.grey16ToRgb(new Uint8Array(2) as unknown as Uint16Array)).toThrow("expected a Uint16Array");
+  });
+});
+
 describe("pixel values", () => {
   test("patches come in merge-block order with the same picture in both temporal halves", async () => {
     const image = handle(56, 84); // grid 4 x 6; already a multiple of 28, so no resize
