@@ -9,12 +9,14 @@ import { parseDatasetSpec } from "./dataset-spec.ts";
 import type { DatasetSpec } from "./dataset-spec.ts";
 import { toExample } from "./example.ts";
 import type { ColumnKeys } from "./example.ts";
+import { downloadDataset } from "./hub.ts";
+import type { HubOptions } from "./hub.ts";
 import { ImageFolder } from "./image-folder.ts";
 import { JsonlFile } from "./jsonl-file.ts";
 import { ParquetFile } from "./parquet-file.ts";
 import type { DecodedGroup } from "./parquet-file.ts";
 import type { RowFile } from "./row-file.ts";
-import { canonicalSplit, selectShards, splitInName } from "./shards.ts";
+import { canonicalSplit, missingShards, selectShards, splitInName } from "./shards.ts";
 import { SkipCounter } from "./skips.ts";
 
 export interface DatasetOptions extends Partial<ColumnKeys> {
@@ -24,6 +26,8 @@ export interface DatasetOptions extends Partial<ColumnKeys> {
   readonly maxSkippedShare?: number;
   /** Decoded parquet row groups that are kept, in bytes; default 512 MiB. The latest one is kept whatever its size. */
   readonly cacheBytes?: number;
+  /** How hub repositories are fetched. */
+  readonly hub?: HubOptions;
 }
 
 /** Rows by index. Reads may run at the same time. */
@@ -61,32 +65,43 @@ const defaultKeys: ColumnKeys = {
  */
 export async function openDataset(spec: string, options: DatasetOptions = {}): Promise<Dataset> {
   const parsed = await parseDatasetSpec(spec);
-  const { folder, shards, byColumn } = await findShards(parsed);
+  const { folder, shards, byColumn, linkTargets } = await findShards(parsed, options.hub);
   const files: RowFile[] = [];
   const cache = new ByteCache<DecodedGroup>(options.cacheBytes ?? 512 * 1024 * 1024);
   for (const shard of shards) files.push(await openRowFile(join(folder, shard), cache));
   const rows = byColumn ? await rowsOfSplit(files, parsed) : undefined;
-  const dataset = new ShardedDataset(spec, folder, files, { rows, options });
+  const dataset = new ShardedDataset(spec, folder, files, { rows, options, linkTargets });
   if (dataset.length === 0) throw new DataError(parsed.path, undefined, "the data set has no rows");
   return dataset;
 }
 
 interface FoundShards {
   readonly folder: string;
+  /** Where picture links may lead: the blobs of a hub cache. */
+  readonly linkTargets: readonly string[];
   /** Relative to folder. */
   readonly shards: readonly string[];
   readonly byColumn: boolean;
 }
 
-async function findShards(spec: DatasetSpec): Promise<FoundShards> {
+async function findShards(spec: DatasetSpec, hub: HubOptions | undefined): Promise<FoundShards> {
+  if (spec.kind === "hub") {
+    const { folder, blobs } = await downloadDataset(spec.path, spec.split, hub);
+    const found = await findShards({ ...spec, kind: "folder", path: folder }, hub);
+    return { ...found, linkTargets: [blobs] };
+  }
   const path = resolve(spec.path);
+  const linkTargets: readonly string[] = [];
   if (spec.kind === "file") {
     const wanted = canonicalSplit(spec.split);
     const named = splitInName(basename(path), wanted) === wanted;
-    return { folder: dirname(path), shards: [basename(path)], byColumn: spec.explicitSplit && !named };
+    return { folder: dirname(path), linkTargets, shards: [basename(path)], byColumn: spec.explicitSplit && !named };
   }
   const { files, named, splits } = selectShards(await listFiles(path), spec.split);
-  if (files.length > 0) return { folder: path, shards: files, byColumn: spec.explicitSplit && !named };
+  const missing = missingShards(files);
+  if (missing.length > 0)
+    throw new DataError(spec.path, undefined, `shards are missing: ${missing.slice(0, 5).join(", ")}`);
+  if (files.length > 0) return { folder: path, linkTargets, shards: files, byColumn: spec.explicitSplit && !named };
   const found = splits.length > 0 ? `only the splits ${splits.join(", ")}` : "no .parquet, .jsonl or .json file";
   throw new DataError(spec.path, undefined, `expected files of the split ${spec.split}, got ${found}`);
 }
@@ -148,7 +163,7 @@ class ShardedDataset implements Dataset {
     name: string,
     folder: string,
     files: readonly RowFile[],
-    how: { rows: Uint32Array | undefined; options: DatasetOptions },
+    how: { rows: Uint32Array | undefined; options: DatasetOptions; linkTargets: readonly string[] },
   ) {
     const { imageDir, maxSkippedShare } = how.options;
     this.name = name;
@@ -159,7 +174,7 @@ class ShardedDataset implements Dataset {
     this.length = how.rows?.length ?? this.#starts.at(-1) ?? 0;
     this.#folder = folder;
     this.#keys = { ...defaultKeys, ...how.options };
-    this.#imageFolders = files.map((file) => new ImageFolder(imageDir ?? dirname(file.path)));
+    this.#imageFolders = files.map((file) => new ImageFolder(imageDir ?? dirname(file.path), how.linkTargets));
   }
 
   async read(index: number): Promise<Example> {

@@ -51,6 +51,24 @@ export function selectShards(paths: readonly string[], split: string): Shards {
   return { files: named.length > 0 ? named : unnamed, named: named.length > 0, splits };
 }
 
+/** Shards that `-00000-of-00004` names announce and that are not among `files`: an interrupted copy or download. */
+export function missingShards(files: readonly string[]): string[] {
+  // Hub shards may end in a hash of their own, so a shard is known by its name up to the total.
+  const there = new Set<string>();
+  const series = new Map<string, number>();
+  for (const file of files) {
+    const [shard, head, total] = /^(.*-)\d{5}-of-(\d{5})/.exec(file) ?? [];
+    if (shard === undefined) continue;
+    there.add(shard);
+    series.set(`${head} ${total}`, Number(total));
+  }
+  const announced = [...series].flatMap(([name, total]) => {
+    const [head, digits] = [name.slice(0, -6), name.slice(-5)];
+    return Array.from({ length: total }, (_, shard) => `${head}${String(shard).padStart(5, "0")}-of-${digits}`);
+  });
+  return announced.filter((shard) => !there.has(shard));
+}
+
 /** The split that a file's path names, undefined when it names none. */
 export function splitInName(path: string, wanted: string): string | undefined {
   for (const part of [basename(path), dirname(path)]) {

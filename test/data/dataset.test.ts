@@ -176,6 +176,12 @@ test("a folder's split is found by file name, train when none is asked for", asy
   await expect(openDataset(`${folder}@`)).rejects.toThrow("expected a split name after @");
 });
 
+test("a folder that lacks one of its announced shards is an error that names it", async () => {
+  const shard = (name: string) => ({ [`data/train-${name}-0a1b.jsonl`]: jsonLines([row()]) });
+  const folder = tempFolder({ ...shard("00000-of-00003"), ...shard("00002-of-00003") });
+  await expect(openDataset(folder)).rejects.toThrow("shards are missing: data/train-00001-of-00003");
+});
+
 test("rows of a folder are unique by file and line", async () => {
   const folder = tempFolder({ "train-a.jsonl": jsonLines([row()]), "data/train-a.jsonl": jsonLines([row()]) });
   expect((await all(await openDataset(folder))).map(({ id }) => id)).toEqual([

@@ -75,6 +75,7 @@ test("rows of several row groups are read in any order", async () => {
 test("embedded pictures stay their bytes, paths are resolved, and no picture is no picture", async () => {
   const images = [
     [{ bytes: tinyPng, path: "gone.png" }, { bytes: Uint8Array.of(0xff, 0xd8, 0xfe, 0x00) }],
+    [{ bytes: Buffer.from("bytes that could be text"), path: null }],
     [],
     [{ path: "p.png" }],
     null,
@@ -83,10 +84,11 @@ test("embedded pictures stay their bytes, paths are resolved, and no picture is 
   const dataset = await openOne(writeImageSet(images));
   const read = async (index: number) => (await dataset.read(index)).images;
   expect(await read(0)).toEqual([{ bytes: new Uint8Array(tinyPng) }, { bytes: Uint8Array.of(0xff, 0xd8, 0xfe, 0x00) }]);
-  expect(await read(1)).toEqual([]);
-  expect(await read(2)).toEqual([{ path: expect.stringMatching(/p\.png$/) as string }]);
-  expect(await read(3)).toEqual([]);
-  await expect(read(4)).rejects.toThrow("set.parquet:5: images: expected a path or {bytes, path}");
+  expect(await read(1)).toEqual([{ bytes: new Uint8Array(Buffer.from("bytes that could be text")) }]);
+  expect(await read(2)).toEqual([]);
+  expect(await read(3)).toEqual([{ path: expect.stringMatching(/p\.png$/) as string }]);
+  expect(await read(4)).toEqual([]);
+  await expect(read(5)).rejects.toThrow("set.parquet:6: images: expected a path or {bytes, path}");
 });
 
 test("integers, booleans and unmarked text become text; other columns keep plain values", async () => {
