@@ -160,7 +160,7 @@ function ropePaths(...keys: string[]): string[] {
 function textConfig(fields: ConfigFields): TextConfig {
   const hiddenSize = fields.integer(inText("hidden_size"), sizeRange);
   const numHeads = fields.integer(inText("num_attention_heads"), countRange);
-  const numKvHeads = fields.integer(inText("num_key_value_heads"), countRange, numHeads);
+  const numKvHeads = fields.integer(inText("num_key_value_heads"), countRange);
   const headSize = hiddenSize / numHeads;
   if (headSize % 2 !== 0)
     fields.fail("num_attention_heads", `expected hidden_size ${hiddenSize} to be an even multiple of it`, numHeads);
@@ -190,11 +190,11 @@ function textConfig(fields: ConfigFields): TextConfig {
     numKvHeads,
     headSize,
     vocabSize: fields.integer(inText("vocab_size"), vocabRange),
-    rmsNormEps: fields.number(inText("rms_norm_eps"), { min: 1e-12, max: 1e-2 }, 1e-6),
+    rmsNormEps: fields.number(inText("rms_norm_eps"), { min: 1e-12, max: 1e-2 }, 1e-5),
     ropeTheta: fields.number([...ropePaths("rope_theta"), ...inText("rope_theta")], { min: 1, max: 1e12 }, 1e6),
     mropeSection: [time, height, width],
-    // transformers reads the top level; its older versions wrote the text model's own.
-    tieWordEmbeddings: fields.boolean(["tie_word_embeddings", "text_config.tie_word_embeddings"], false),
+    // Versions of transformers differ in the level; the newest takes either.
+    tieWordEmbeddings: inText("tie_word_embeddings").some((path) => fields.boolean([path], false)),
   };
 }
 

@@ -126,6 +126,8 @@ test("fields that a transformers version leaves out as its defaults are filled i
     vision_config: { hidden_size: 1280, out_hidden_size: 2048 },
   });
   expect(config.text.tieWordEmbeddings).toBe(true);
+  expect(parse({ ...raw, tie_word_embeddings: false, text_config: text }).text.tieWordEmbeddings).toBe(true);
+  expect(parse(raw).text.tieWordEmbeddings).toBe(false);
   expect(config.dtype).toBe("float32");
   expect(config.vision).toEqual({ ...parse(published3b).vision, tokensPerSecond: 4 });
 });
@@ -139,6 +141,7 @@ test.each([
   [{ hidden_size: undefined }, /text_config.hidden_size: missing/],
   [{ num_hidden_layers: 0 }, /num_hidden_layers: expected an integer from 1/],
   [{ num_key_value_heads: 3 }, /divisor of num_attention_heads 16/],
+  [{ num_key_value_heads: undefined }, /num_key_value_heads: missing/],
   [{ head_dim: 64 }, /head_dim: expected an integer from 128 to 128/],
   [{ rope_scaling: { type: "mrope", mrope_section: [16, 24, 25] } }, /sum 64/],
   [{ rope_scaling: { type: "mrope", mrope_section: [32, 32] } }, /three counts/],
