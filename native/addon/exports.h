@@ -5,9 +5,9 @@
 
 namespace papo {
 
-void export_runtime(Napi::Env env, Napi::Object exports);  // build info, threads, cancel flags, dispose
-void export_image(Napi::Env env, Napi::Object exports);    // images, resizing, patches, patch masks
-void export_policy(Napi::Env env, Napi::Object exports);   // policy, generation, log-probs, training step
+void export_runtime(Napi::Env env, Napi::Object exports);    // build info, threads, cancel flags, dispose
+void export_image(Napi::Env env, Napi::Object exports);      // images, resizing, patches, patch masks
+void export_policy(Napi::Env env, Napi::Object exports);     // policy, generation, log-probs, training step
 void export_objective(Napi::Env env, Napi::Object exports);  // the objective on given log-probs, for tests
 
 }  // namespace papo
