@@ -19,7 +19,7 @@ import { cellPixels, loadSheet } from "./sheet.ts";
 export interface MiniatureOptions extends SceneOptions {
   /** Number of rows. */
   readonly count: number;
-  /** Drawn from uniformly; default all. */
+  /** Drawn from uniformly; one named twice comes twice as often. Default all. */
   readonly kinds?: readonly QuestionKind[];
 }
 

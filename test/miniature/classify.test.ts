@@ -82,17 +82,17 @@ test("too few or too many digits read are perception", () => {
 test.each([
   ["", "empty"],
   ["12", "no chain, no box"],
-  ["<think>372. 3+7+2=12</think>12", "no box"],
-  ["372. 3+7+2=13 \\boxed{13}", "no tags"],
-  ["<think>372. 3+7+2=13 \\boxed{13}", "no closing tag"],
+  ["<think>372. 3+7=10, 10+2=12</think>12", "no box"],
+  ["372. 3+7=10, 10+2=13 \\boxed{13}", "no tags"],
+  ["<think>372. 3+7=10, 10+2=13 \\boxed{13}", "no closing tag"],
   ["</think>\\boxed{13}<think>", "tags the wrong way round"],
-  ["<think>372. 3+7+2=13 \\boxed{13}</think>", "the box inside the chain"],
+  ["<think>372. 3+7=10, 10+2=13 \\boxed{13}</think>", "the box inside the chain"],
   ["<think></think>\\boxed{13}", "an empty chain"],
-  ["<think>. 3+7+2=13</think>\\boxed{13}", "no reading"],
-  ["<think>3a2. 3+7+2=13</think>\\boxed{13}", "letters in the reading"],
+  ["<think>. 3+7=10, 10+2=13</think>\\boxed{13}", "no reading"],
+  ["<think>3a2. 3+7=10, 10+2=13</think>\\boxed{13}", "letters in the reading"],
   ["<think>372</think>\\boxed{13}", "no working"],
   ["<think>372. so much</think>\\boxed{13}", "a working without a number"],
-  ["<think>372. 3+7+2=13</think>\\boxed{13", "an open brace"],
+  ["<think>372. 3+7=10, 10+2=13</think>\\boxed{13", "an open brace"],
 ])("%s is format: %s", (text) => {
   const question: Question = { kind: "row-sum", text: "", seen: [3, 7, 2], groupSize: 3, answer: "12" };
   expect(classifyResponse(question, text)).toBe("format");
@@ -103,7 +103,7 @@ test("the box alone decides what is correct, by value and up to white space", ()
   for (const text of ["\\boxed{12}", "\\boxed{1}\\boxed{ 12 }", "<think>9</think>\\boxed{012}", "\\boxed{+12}"]) {
     expect(classifyResponse(question, text)).toBe("correct");
   }
-  expect(classifyResponse(question, "<think>372. 3+7+2=12</think>\\boxed{{12}}")).toBe("inconsistency");
+  expect(classifyResponse(question, "<think>372. 3+7=10, 10+2=12</think>\\boxed{{12}}")).toBe("inconsistency");
 });
 
 test("a negative result and a subtraction are told apart", () => {

@@ -58,8 +58,8 @@ test("gold responses have the documented form", () => {
   }
   expect(seen.get("Read the grid.")).toBe("<think>372;104;991</think>\\boxed{372;104;991}");
   expect(seen.get("Row 3 column 2?")).toBe("<think>9</think>\\boxed{9}");
-  expect(seen.get("Sum of row 1?")).toBe("<think>372. 3+7+2=12</think>\\boxed{12}");
-  expect(seen.get("Sum of column 3?")).toBe("<think>241. 2+4+1=7</think>\\boxed{7}");
+  expect(seen.get("Sum of row 1?")).toBe("<think>372. 3+7=10, 10+2=12</think>\\boxed{12}");
+  expect(seen.get("Sum of column 3?")).toBe("<think>241. 2+4=6, 6+1=7</think>\\boxed{7}");
   expect(seen.get("Largest in row 2?")).toBe("<think>104. max 4</think>\\boxed{4}");
   expect(seen.get("Smallest in column 2?")).toBe("<think>709. min 0</think>\\boxed{0}");
   expect(seen.get("How many 9s?")).toBe("<think>372;104;991. 9s: 2</think>\\boxed{2}");
