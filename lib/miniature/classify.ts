@@ -1,10 +1,12 @@
 // Says what went wrong in a response about a known scene. It reads the chain form of questions.ts, in time linear in
 // the text, whatever the text is.
+import { lastBoxed } from "../reward/grader/boxed.ts";
+import { gradeAnswer } from "../reward/grader/grade.ts";
 import { answerFrom, needsWorking } from "./questions.ts";
 import type { Question } from "./questions.ts";
 
 /**
- * - `correct`: the boxed answer is the right one, whatever the chain says
+ * - `correct`: the boxed answer is the right one by the reward's own rules, whatever the chain says
  * - `format`: no chain and box, or a chain without a reading and (where the kind has one) a result
  * - `perception`: the digits as read differ from the picture's, and the answer that follows from them is wrong already
  * - `calculation`: the reading would do, but the working ends in a wrong result
@@ -27,31 +29,17 @@ const maxLength = 1 << 20;
 /** The first thing that went wrong in a response, by the paper's error classes (Fig 1) as far as this world has them. */
 export function classifyResponse(question: Question, text: string): ResponseClass {
   if (text.length > maxLength) return "format";
-  const boxed = boxedAnswer(text);
-  if (boxed !== undefined && sameAnswer(boxed, question.answer)) return "correct";
+  const boxed = lastBoxed(text);
+  if (boxed !== undefined && gradeAnswer(boxed, question.answer).equal) return "correct";
   const chain = chainOf(text);
   if (boxed === undefined || chain === undefined) return "format";
   const { reading, working } = splitChain(chain);
   const digits = digitsRead(reading);
   if (digits === undefined) return "format";
-  const result = needsWorking(question.kind) ? lastInteger(working) : answerFrom(question, digits);
-  if (needsWorking(question.kind) && result === undefined) return "format";
+  const result = needsWorking(question.kind) ? lastInteger(working) : question.answer;
+  if (result === undefined) return "format";
   if (answerFrom(question, digits) !== question.answer) return "perception";
-  return result !== undefined && sameAnswer(result, question.answer) ? "inconsistency" : "calculation";
-}
-
-/** Inside of the last `\boxed{...}`, braces matched; undefined without one. */
-function boxedAnswer(text: string): string | undefined {
-  const lead = "\\boxed{";
-  const start = text.lastIndexOf(lead);
-  if (start < 0) return undefined;
-  let depth = 1;
-  for (let at = start + lead.length; at < text.length; at++) {
-    if (text[at] === "{") depth++;
-    else if (text[at] === "}") depth--;
-    if (depth === 0) return text.slice(start + lead.length, at);
-  }
-  return undefined;
+  return result === question.answer || Number(result) === Number(question.answer) ? "inconsistency" : "calculation";
 }
 
 /** Text between the first `<think>` and the next `</think>`, when the last box comes after it. */
@@ -89,11 +77,4 @@ function lastInteger(working: string): string | undefined {
   while (isDigit(start - 1)) start--;
   if (working[start - 1] === "-" && !isDigit(start - 2)) start--;
   return working.slice(start, end);
-}
-
-/** Equal up to white space, and as numbers where both are short integers: "07" is 7. */
-function sameAnswer(given: string, answer: string): boolean {
-  const compact = given.replaceAll(/\s/g, "");
-  if (compact === answer) return true;
-  return /^[+-]?\d{1,9}$/.test(compact) && /^-?\d{1,9}$/.test(answer) && Number(compact) === Number(answer);
 }

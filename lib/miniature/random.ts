@@ -1,50 +1,28 @@
 import { createHash } from "node:crypto";
-
-const wordsPerBlock = 32;
+import { PhiloxStream } from "../data/philox.ts";
 
 /**
- * Random numbers as a function of a key: SHAKE-256 of key and block number, 32 words of 32 bits a block. The same key
- * gives the same numbers on every machine, and two keys share nothing, so a scene does not depend on how many came
- * before it.
+ * Random numbers as a function of a key, the same on every machine. Two keys share nothing (SHA-256 of a key chooses
+ * its Philox stream), so a scene does not depend on how many came before it.
  */
 export class RandomStream {
-  private readonly key: string;
-  private block: Buffer = Buffer.alloc(0);
-  private numDrawn = 0;
+  private readonly words: PhiloxStream;
   private spareNormal: number | undefined;
 
   constructor(...key: readonly (string | number)[]) {
-    this.key = key.join("/");
+    const digest = createHash("sha256").update(key.join("/")).digest();
+    this.words = new PhiloxStream(digest.readUIntLE(0, 6), [digest.readUInt32LE(8), digest.readUInt32LE(12)]);
   }
 
-  /** Integer in [0, 2^32). */
-  uint32(): number {
-    const word = this.numDrawn % wordsPerBlock;
-    if (word === 0) {
-      const index = this.numDrawn / wordsPerBlock;
-      this.block = createHash("shake256", { outputLength: 4 * wordsPerBlock })
-        .update(`${this.key}#${index}`)
-        .digest();
-    }
-    this.numDrawn++;
-    return this.block.readUInt32LE(4 * word);
-  }
-
-  /** In (0, 1): the middle of one of 2^32 equal steps, so that its logarithm is finite. */
-  uniform(): number {
-    return (this.uint32() + 0.5) / 2 ** 32;
-  }
-
-  /** Integer in [0, limit), for limit up to 2^20 (its bias stays under 2^-12). */
-  below(limit: number): number {
-    return Math.floor(this.uniform() * limit);
+  /** Integer in [0, bound), for bound in [1, 2^32]. */
+  below(bound: number): number {
+    if (!(bound >= 1)) throw new RangeError(`[RandomStream.below] expected a bound of at least 1, got ${bound}`);
+    return this.words.below(bound);
   }
 
   /** One of the items. */
   pick<Item>(items: readonly Item[]): Item {
-    const item = items[this.below(items.length)];
-    if (item === undefined) throw new RangeError("[RandomStream.pick] nothing to pick from");
-    return item;
+    return items[this.below(items.length)] as Item;
   }
 
   /** Standard normal (Box-Muller: both halves of a pair are used). */
@@ -56,5 +34,10 @@ export class RandomStream {
     const angle = 2 * Math.PI * this.uniform();
     this.spareNormal = radius * Math.sin(angle);
     return radius * Math.cos(angle);
+  }
+
+  /** In (0, 1): the middle of one of 2^32 equal steps, so that its logarithm is finite. */
+  private uniform(): number {
+    return (this.below(2 ** 32) + 0.5) / 2 ** 32;
   }
 }

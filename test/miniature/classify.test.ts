@@ -100,10 +100,10 @@ test.each([
 
 test("the box alone decides what is correct, by value and up to white space", () => {
   const question: Question = { kind: "row-sum", text: "", seen: [3, 7, 2], groupSize: 3, answer: "12" };
-  for (const text of ["\\boxed{12}", "\\boxed{1}\\boxed{ 12 }", "<think>9</think>\\boxed{012}", "\\boxed{+12}"]) {
+  for (const text of ["\\boxed{12}", "\\boxed{1}\\boxed{ 12 }", "<think>9</think>\\boxed{12.0}", "\\boxed{{12}}"]) {
     expect(classifyResponse(question, text)).toBe("correct");
   }
-  expect(classifyResponse(question, "<think>372. 3+7=10, 10+2=12</think>\\boxed{{12}}")).toBe("inconsistency");
+  expect(classifyResponse(question, "<think>372. 3+7=10, 10+2=12</think>\\boxed{12 14}")).toBe("inconsistency");
 });
 
 test("a negative result and a subtraction are told apart", () => {

@@ -98,8 +98,10 @@ test("a reading of the wrong length has no difference and no single digit", () =
 });
 
 test("a question about a scene without cells is refused", () => {
-  expect(() =>
-    askQuestion("cell", { rows: 0, columns: 0, digits: [], samples: [] }, new RandomStream("empty")),
-  ).toThrow(/\[askQuestion\] cell: a scene without the digits/);
-  expect(() => new RandomStream("empty").pick([])).toThrow(/\[RandomStream.pick\]/);
+  const empty = { rows: 1, columns: 1, digits: [], samples: [] };
+  expect(() => askQuestion("row-sum", empty, new RandomStream("empty"))).toThrow(
+    /\[askQuestion\] row-sum: a scene without/,
+  );
+  expect(() => askQuestion("cell", empty, new RandomStream("empty"))).toThrow(/\[RandomStream.below\].* got 0/);
+  expect(() => new RandomStream("empty").pick([])).toThrow(/\[RandomStream.below\].* got 0/);
 });
