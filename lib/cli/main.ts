@@ -3,6 +3,7 @@
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
 import { registerConfig } from "./config.ts";
 import { registerDoctor } from "./doctor.ts";
+import { registerMask } from "./mask.ts";
 import { createProgram } from "./program.ts";
 import { exitWith } from "./report-error.ts";
 
@@ -13,4 +14,5 @@ process.stdout.on("error", exitWith);
 const program = createProgram();
 registerConfig(program);
 registerDoctor(program);
+registerMask(program);
 await program.parseAsync(process.argv);

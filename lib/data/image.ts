@@ -32,7 +32,7 @@ export interface DecodeOptions {
  */
 export async function decodeImage(
   source: ImageSource,
-  where: { readonly file: string; readonly row: number },
+  where: { readonly file: string; readonly row: number | undefined },
   options: DecodeOptions = {},
 ): Promise<RgbPicture> {
   try {

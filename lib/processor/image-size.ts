@@ -35,6 +35,11 @@ export async function readImageSpec(dir: string, settings: ImageSettings): Promi
   );
 }
 
+/** The settings of a checkpoint whose file leaves all at transformers' defaults. */
+export function defaultImageSpec(settings: ImageSettings): ImageSpec {
+  return parseImageSpec("", "defaults", {}, settings);
+}
+
 function parseImageSpec(dir: string, file: string, raw: JsonObject, settings: ImageSettings): ImageSpec {
   const fields = new ConfigFields(dir, file, raw);
   for (const step of ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"])

@@ -20,13 +20,13 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Replaces a file by `text` in one step: a reader sees the old or the new one. */
-export async function writeFileAtomic(path: string, text: string): Promise<void> {
+/** Replaces a file by `content` in one step: a reader sees the old or the new one. */
+export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = join(dirname(path), `${temporaryPrefix}${process.pid}-${basename(path)}`);
   try {
     const handle = await open(temporary, "w");
     try {
-      await handle.writeFile(text);
+      await handle.writeFile(content);
       await handle.sync();
     } finally {
       await handle.close();

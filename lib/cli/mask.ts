@@ -1,0 +1,62 @@
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
+
+function inRange(min: number, max: number, integer: boolean) {
+  return (text: string): number => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
+    throw new InvalidArgumentError(`Expected ${integer ? "an integer" : "a number"} from ${min} to ${max}.`);
+  };
+}
+
+const count = inRange(1, 2 ** 40, true);
+const index = inRange(0, Number.MAX_SAFE_INTEGER, true);
+
+/** `papo mask IMAGE`: the picture as the masked branch of the perception loss sees it. */
+export function registerMask(program: Command): void {
+  program
+    .command("mask")
+    .description("write a picture with its patch mask as PNG")
+    .argument("<image>", "a PNG, JPEG, WebP, GIF or TIFF picture")
+    .option("--out <file>", "the PNG to write (default: masked.png)", "masked.png")
+    .option("--ratio <number>", "share of cells that are masked", inRange(0, 1, false), 0.6)
+    .option("--exact", "mask exactly floor(ratio x cells), in place of each cell with that chance")
+    .option("--patch-px <pixels>", "side of a cell", inRange(1, 65_536, true), 14)
+    .addOption(
+      new Option("--mode <mode>", "cells on the decoded picture, or on the model's patches")
+        .choices(["raw", "patch"] as const)
+        .default("raw" as const),
+    )
+    .addOption(
+      new Option("--fill <fill>", "what masked cells become")
+        .choices(["black", "mean", "noise"] as const)
+        .default("black" as const),
+    )
+    .option("--seed <integer>", "the run's seed", index, 1)
+    .option("--epoch <integer>", "the pass over the data set, from 0", index, 0)
+    .option("--id <text>", "the example's id", "")
+    .option("--image-index <integer>", "which of the example's pictures, from 0", index, 0)
+    .option("--response-index <integer>", "which response, where each has its own mask", index, 0)
+    .option("--min-pixels <pixels>", "enlarge smaller pictures first (patch mode)", count, 262_144)
+    .option("--max-pixels <pixels>", "reduce larger pictures first (patch mode)", count, 4_194_304)
+    .option("--exif-rotate", "turn the picture as its EXIF orientation says")
+    .action(async (image, options) => {
+      const [{ writeFileAtomic }, { maskPicture }, { defaultImageSpec }] = await Promise.all([
+        import("../trainer/durable-file.ts"),
+        import("../processor/mask-picture.ts"),
+        import("../processor/image-size.ts"),
+      ]);
+      const { mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex } = options;
+      const { png, width, height } = await maskPicture(image, {
+        patchMask: {
+          ...{ mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
+          exact: options.exact === true,
+          exampleId: options.id,
+        },
+        imageSpec: defaultImageSpec({ trainerMinPixels: options.minPixels, trainerMaxPixels: options.maxPixels }),
+        exifRotate: options.exifRotate === true,
+      });
+      await writeFileAtomic(options.out, png);
+      process.stdout.write(`${options.out}: ${width} x ${height} px\n`);
+    });
+}

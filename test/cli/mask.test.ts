@@ -1,0 +1,78 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import { expect, test } from "vitest";
+import { loadNative, packageRoot } from "../../lib/native/load.ts";
+import { runNode } from "../support/processes.ts";
+import { tempFolder } from "../support/temp.ts";
+
+function papoMask(...args: readonly string[]) {
+  const hooks = join(packageRoot, "test", "support", "ts.mjs");
+  return runNode(["--import", hooks, join(packageRoot, "lib", "cli", "main.ts"), "mask", ...args]);
+}
+
+async function whitePicture(width: number, height: number): Promise<string> {
+  const path = join(tempFolder(), "white.png");
+  await sharp({ create: { width, height, channels: 3, background: "white" } })
+    .png()
+    .toFile(path);
+  return path;
+}
+
+const pixels = async (path: string) => await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+
+test("the PNG has the cells of the run's patch mask black", async () => {
+  const image = await whitePicture(30, 45);
+  const out = join(tempFolder(), "masked.png");
+  const run = papoMask(image, "--out", out, "--ratio", "0.5", "--exact", "--seed", "7", "--id", "train:1");
+  expect(run).toMatchObject({ status: 0, stdout: `${out}: 30 x 45 px\n`, stderr: "" });
+  const cells = loadNative().patchMaskCells(
+    {
+      ...({ mode: "raw", fill: "black" } as const),
+      ...{
+        patchPx: 14,
+        ratio: 0.5,
+        exact: true,
+        seed: 7,
+        epoch: 0,
+        exampleId: "train:1",
+        imageIndex: 0,
+        responseIndex: 0,
+      },
+    },
+    4,
+    3,
+  );
+  expect(cells.reduce((sum, cell) => sum + cell, 0)).toBe(6); // floor(0.5 * 12)
+  const { data, info } = await pixels(out);
+  expect([info.width, info.height]).toEqual([30, 45]);
+  for (let pixel = 0; pixel < 30 * 45; pixel++) {
+    const cell = Math.floor(Math.floor(pixel / 30) / 14) * 3 + Math.floor((pixel % 30) / 14);
+    expect(data[pixel * 3]).toBe(cells[cell] === 1 ? 0 : 255);
+  }
+});
+
+test("patch mode shows the picture as resized for the model", async () => {
+  const image = await whitePicture(100, 100);
+  const out = join(tempFolder(), "masked.png");
+  // at least 200,704 px: 448 x 448
+  expect(papoMask(image, "--out", out, "--mode", "patch", "--ratio", "1", "--min-pixels", "200704").status).toBe(0);
+  const { data, info } = await pixels(out);
+  expect([info.width, info.height]).toEqual([448, 448]);
+  expect(new Set(data)).toEqual(new Set([0]));
+});
+
+test("a wrong option, a missing picture and cells that do not fit are told in one line, and nothing is written", async () => {
+  const image = await whitePicture(30, 45);
+  const out = join(tempFolder(), "masked.png");
+  const ratio = papoMask(image, "--out", out, "--ratio", "1.5");
+  expect(ratio.status).toBe(2);
+  expect(ratio.stderr).toContain("Expected a number from 0 to 1.");
+  const missing = papoMask(join(tempFolder(), "none.png"), "--out", out);
+  expect(missing.status).toBe(1);
+  expect(missing.stderr).toMatch(/^papo: .*none\.png: picture .*none\.png: cannot be read: ENOENT\n$/u);
+  const cells = papoMask(image, "--out", out, "--mode", "patch", "--patch-px", "15");
+  expect(cells.status).toBe(1);
+  expect(cells.stderr).toContain("patch_px: expected a multiple of the model's patch size 14, got 15");
+  expect(existsSync(out)).toBe(false);
+});
