@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
+    // Two workers on two cores: threads that spin at barriers would fight each other.
+    env: { OMP_WAIT_POLICY: "passive", OMP_NUM_THREADS: "2" },
     projects: [
       {
         extends: true,

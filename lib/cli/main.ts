@@ -6,6 +6,7 @@ import { registerDoctor } from "./doctor.ts";
 import { registerMask } from "./mask.ts";
 import { createProgram } from "./program.ts";
 import { exitWith } from "./report-error.ts";
+import { registerVerify } from "./verify.ts";
 
 process.on("uncaughtException", exitWith);
 process.on("unhandledRejection", exitWith);
@@ -15,4 +16,5 @@ const program = createProgram();
 registerConfig(program);
 registerDoctor(program);
 registerMask(program);
+registerVerify(program);
 await program.parseAsync(process.argv);

@@ -1,4 +1,8 @@
 // The whole native surface as types. Every asynchronous call runs on the one device thread, in call order.
+import type { TensorShape } from "../policy/checkpoint-folder.ts";
+import type { ModelConfig } from "../policy/model-config.ts";
+import type { TensorEntry } from "../policy/safetensors.ts";
+
 declare const brand: unique symbol;
 interface Handle<Name extends string> {
   readonly [brand]: Name;
@@ -10,7 +14,9 @@ export type CancelHandle = Handle<"cancel flag">;
 export type ImageHandle = Handle<"image">;
 /** A policy: flat weights and their gradients. */
 export type PolicyHandle = Handle<"policy">;
-/** Log-probs of a batch's response tokens, kept natively. */
+/** Groups as the policy takes them. */
+export type BatchHandle = Handle<"batch">;
+/** Log-probs (or advantages) of a batch's response tokens, kept natively. */
 export type LogProbsHandle = Handle<"log probs">;
 /** AdamW state over a policy's flat weights. */
 export type OptimizerHandle = Handle<"optimizer">;
@@ -91,6 +97,139 @@ export interface RgbPicture {
   readonly width: number;
 }
 
+/** Sizes of a Qwen2.5-VL; lib/policy/model-config.ts reads them. */
+type NativeModelConfig = Pick<
+  ModelConfig,
+  "text" | "vision" | "imageTokenId" | "videoTokenId" | "visionStartTokenId" | "visionEndTokenId"
+>;
+
+export interface PolicyOptions {
+  readonly dtype: "float32" | "float64" | "bfloat16";
+  /** Hold gradients (float32; float64 for float64 weights). */
+  readonly trained: boolean;
+  readonly freezeVisionTower: boolean;
+  /** Recompute each layer's activations in the backward pass. */
+  readonly checkpointActivations: boolean;
+}
+
+/** What the policy is given. */
+export interface PromptInput {
+  /** Root of the prompt's random numbers. */
+  readonly exampleId: string;
+  /** [P] token ids, image tokens expanded to the merged grids. */
+  readonly ids: Int32Array;
+  readonly images: readonly ImageHandle[];
+}
+
+export interface GroupInput {
+  readonly prompt: PromptInput;
+  /** [n][R] token ids. */
+  readonly responses: readonly Int32Array[];
+}
+
+export interface GenerateSpec {
+  /** 0: the likeliest token. */
+  readonly temperature: number;
+  /** In (0, 1]. */
+  readonly topP: number;
+  /** 0 or less: all tokens. */
+  readonly topK: number;
+  /** Responses a prompt. */
+  readonly n: number;
+  readonly maxTokens: number;
+  /** A response ends with the first of them, which it keeps. */
+  readonly stopIds: readonly number[];
+  /** Never sampled. */
+  readonly forbiddenIds: readonly number[];
+  readonly seed: number;
+  /** Tells streams of the same seed apart: training, validation, ... */
+  readonly purpose: number;
+  readonly step: number;
+  /** Responses decoded together. */
+  readonly maxConcurrent: number;
+}
+
+export interface SampledResponse {
+  /** [R], the stop id included. */
+  readonly ids: Int32Array;
+  /** By a stop id, not by maxTokens. */
+  readonly stopped: boolean;
+}
+
+/** The patch mask of a whole batch: each picture's cells follow from the example id and the picture's index. */
+export interface MaskedView extends Omit<PatchMask, "exampleId" | "imageIndex" | "responseIndex"> {
+  /** Each response has a mask of its own. */
+  readonly perResponse: boolean;
+}
+
+export interface ScoreOptions {
+  /** Divides the logits. */
+  readonly temperature: number;
+  /** Also the entropy over the vocabulary. */
+  readonly entropy: boolean;
+  /** The policy on the masked picture; absent: on the plain one. */
+  readonly view?: MaskedView;
+  /** Rows a pass. */
+  readonly maxTokens: number;
+}
+
+/** What forwardBackward needs beside the batch and the spec. */
+export interface UpdateInputs {
+  /** The optimizer batch: groups [firstGroup, lastGroup) of the batch. */
+  readonly firstGroup: number;
+  readonly lastGroup: number;
+  readonly temperature: number;
+  /** Rows a micro-batch. */
+  readonly maxTokens: number;
+  /** Absent: the weights are still those of the rollout, so old = new without its gradient. */
+  readonly oldLogProbs?: LogProbsHandle;
+  readonly refLogProbs?: LogProbsHandle;
+  readonly augLogProbs?: LogProbsHandle;
+  /** Run the masked branch with gradient in place of augLogProbs. */
+  readonly recompute?: MaskedView;
+  /** Per-token advantages of the whole batch in place of those in the weights. */
+  readonly tokenAdvantages?: LogProbsHandle;
+  /** Of the optimizer batch's responses. */
+  readonly weights: ResponseWeights;
+}
+
+export interface LossReport {
+  /** Sums that add up over optimizer batches' micro-batches; names without `actor/`. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly numTokens: number;
+  /** [n] mean perception KL of each response; empty without klPrcp. */
+  readonly perceptionKl: Float64Array;
+}
+
+export interface AdamwSpec {
+  readonly strategy: "adamw" | "adamw_bf16";
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+}
+
+/** Golden values of one prompt and response, in a safetensors file. */
+export interface GoldenCase {
+  readonly prompt: PromptInput;
+  readonly response: Int32Array;
+  readonly file: string;
+  readonly imageEmbeds?: TensorEntry;
+  readonly logits: TensorEntry;
+  readonly logProbs: TensorEntry;
+  readonly entropy: TensorEntry;
+}
+
+/** Largest absolute differences from the golden values, and gradient probes. */
+export interface VerifyReport {
+  readonly imageEmbeds: number;
+  readonly logits: number;
+  readonly logProbs: number;
+  readonly entropy: number;
+  readonly decodeLogits: number;
+  readonly grads: readonly { readonly name: string; readonly norm: number; readonly probe: number }[];
+}
+
 /** Options of every long call. */
 export interface WatchOptions {
   readonly cancel?: CancelHandle;
@@ -128,6 +267,86 @@ export interface NativeModule {
   grey16ToRgb(grey: Uint16Array): Uint8Array;
   /** The picture with the given cells (1 = dropped, row-major) black. */
   applyCells(rgb: Uint8Array, height: number, width: number, patchPx: number, cells: Uint8Array): Uint8Array;
+  createPolicy(config: NativeModelConfig, options: PolicyOptions): Promise<PolicyHandle>;
+  /** Normal(0, 0.02) matrices, unit norms, zero biases. */
+  initializeWeights(policy: PolicyHandle, seed: number): Promise<void>;
+  policyTensors(policy: PolicyHandle): TensorShape[];
+  readPolicy(policy: PolicyHandle, file: string, entries: readonly TensorEntry[], watch?: WatchOptions): Promise<void>;
+  /** The file must not exist. */
+  writePolicy(
+    policy: PolicyHandle,
+    file: string,
+    header: Uint8Array,
+    entries: readonly TensorEntry[],
+    watch?: WatchOptions,
+  ): Promise<void>;
+  /** [prompts][n]; progress counts finished responses. */
+  generate(
+    policy: PolicyHandle,
+    prompts: readonly PromptInput[],
+    spec: GenerateSpec,
+    watch?: WatchOptions,
+  ): Promise<SampledResponse[][]>;
+  createBatch(groups: readonly GroupInput[]): BatchHandle;
+  /** Without gradient. */
+  computeLogProbs(
+    policy: PolicyHandle,
+    batch: BatchHandle,
+    options: ScoreOptions,
+    watch?: WatchOptions,
+  ): Promise<LogProbsHandle>;
+  /** [R], packed response after response. */
+  logProbValues(logProbs: LogProbsHandle): Promise<Float64Array>;
+  /** KL of each response: sum and mean over its tokens. */
+  klPerResponse(
+    logProbs: LogProbsHandle,
+    other: LogProbsHandle,
+    estimator: KlEstimator,
+  ): Promise<{ sums: Float64Array; means: Float64Array }>;
+  /** REINFORCE++ advantages per token with the KL to the reference inside the reward; rewards [n] in batch order. */
+  tokenAdvantages(
+    oldLogProbs: LogProbsHandle,
+    refLogProbs: LogProbsHandle,
+    options: { readonly rewards: Float64Array; readonly estimator: KlEstimator; readonly coef: number },
+  ): Promise<LogProbsHandle>;
+  /** Adds the objective's gradient over the optimizer batch to the policy's. */
+  forwardBackward(
+    policy: PolicyHandle,
+    batch: BatchHandle,
+    spec: LossSpec,
+    inputs: UpdateInputs,
+    watch?: WatchOptions,
+  ): Promise<LossReport>;
+  createOptimizer(policy: PolicyHandle, spec: AdamwSpec): Promise<OptimizerHandle>;
+  optimizerTensors(optimizer: OptimizerHandle): (TensorShape & { readonly dtype: "F32" | "F64" | "BF16" })[];
+  optimizerNumSteps(optimizer: OptimizerHandle): number;
+  setOptimizerNumSteps(optimizer: OptimizerHandle, numSteps: number): void;
+  /** Clips, moves the weights and zeroes the gradient; a norm that is not finite skips the step. */
+  optimizerStep(
+    optimizer: OptimizerHandle,
+    policy: PolicyHandle,
+    lr: number,
+    maxGradNorm: number,
+  ): Promise<{ gradNorm: number; skipped: boolean }>;
+  readOptimizer(
+    optimizer: OptimizerHandle,
+    file: string,
+    entries: readonly TensorEntry[],
+    watch?: WatchOptions,
+  ): Promise<void>;
+  writeOptimizer(
+    optimizer: OptimizerHandle,
+    file: string,
+    header: Uint8Array,
+    entries: readonly TensorEntry[],
+    watch?: WatchOptions,
+  ): Promise<void>;
+  /** [3 * P] rotary positions: temporal, then height, then width. */
+  ropePositions(
+    config: NativeModelConfig,
+    prompt: { readonly ids: Int32Array; readonly imageGridThw: readonly (readonly number[])[] },
+  ): Int32Array;
+  verifyCase(policy: PolicyHandle, golden: GoldenCase): Promise<VerifyReport>;
 }
 
 /** KL estimators on the sampled tokens; k1 and k3 are the reference's `kl` and `low_var_kl`. */

@@ -1,0 +1,20 @@
+import { join } from "node:path";
+import type { Command } from "@commander-js/extra-typings";
+
+export function registerVerify(program: Command): void {
+  program
+    .command("verify")
+    .description("compare papo's Qwen2.5-VL with golden values of transformers; exit 1 when they differ")
+    .argument("[dir]", "fixture folder made by scripts/make_qwen_fixture.py; without it the shipped one")
+    .option("--dtype <dtype>", "float32 or bfloat16", "float32")
+    .action(async (dir, { dtype }) => {
+      const { ConfigError } = await import("../errors.ts");
+      if (dtype !== "float32" && dtype !== "bfloat16") {
+        throw new ConfigError("--dtype", `expected float32 or bfloat16, got ${dtype}`);
+      }
+      const { verify } = await import("../policy/verify.ts");
+      const result = await verify(dir ?? join(import.meta.dirname, "..", "policy", "fixture"), dtype);
+      console.log(JSON.stringify(result));
+      process.exitCode = result.ok ? 0 : 1;
+    });
+}

@@ -1,0 +1,101 @@
+// A policy for TypeScript: opened from and saved to checkpoint folders, a thin class over the native handle.
+import { mkdir, writeFile } from "node:fs/promises";
+import { CheckpointError, NativeError } from "../errors.ts";
+import type { PolicyHandle } from "../native/binding.ts";
+import { callNative, type CallOptions } from "../native/call.ts";
+import { loadNative } from "../native/load.ts";
+import { planLoad, planSave } from "./checkpoint-folder.ts";
+import { type ModelConfig, readModelConfig, type WeightDtype } from "./model-config.ts";
+import { writeSideFiles } from "./side-files.ts";
+
+export interface OpenOptions extends CallOptions {
+  /** Type of the weights in memory, whatever the files hold. */
+  readonly dtype?: "float32" | "bfloat16";
+  /** Hold gradients. */
+  readonly trained?: boolean;
+  readonly freezeVisionTower?: boolean;
+  readonly checkpointActivations?: boolean;
+}
+
+export interface SaveOptions extends CallOptions {
+  /** Of the files; the source checkpoint's unless told otherwise. */
+  readonly dtype?: WeightDtype;
+  readonly maxShardBytes?: number;
+}
+
+export class Policy implements Disposable {
+  readonly config: ModelConfig;
+  readonly handle: PolicyHandle;
+  readonly #dir: string;
+
+  private constructor(dir: string, config: ModelConfig, handle: PolicyHandle) {
+    this.#dir = dir;
+    this.config = config;
+    this.handle = handle;
+  }
+
+  /**
+   * Loads a checkpoint folder in the hub's layout; peak memory is one copy of the weights (and of the gradients).
+   * @throws {CheckpointError} when the folder is not a sound Qwen2.5-VL checkpoint
+   */
+  static async open(dir: string, options: OpenOptions = {}): Promise<Policy> {
+    const config = await readModelConfig(dir);
+    const policy = await Policy.#create(dir, config, options);
+    try {
+      const native = loadNative();
+      const plan = await planLoad(dir, native.policyTensors(policy.handle));
+      for (const file of plan.files) {
+        await callNative(options, (watch) => native.readPolicy(policy.handle, file.path, file.entries, watch));
+      }
+      return policy;
+    } catch (error) {
+      policy[Symbol.dispose]();
+      if (error instanceof NativeError && error.code === "E_IO") {
+        throw new CheckpointError(dir, error.message, { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  /** A policy with random weights for the configuration of `dir` (Normal(0, 0.02), unit norms, zero biases). */
+  static async initialize(dir: string, seed: number, options: OpenOptions = {}): Promise<Policy> {
+    const policy = await Policy.#create(dir, await readModelConfig(dir), options);
+    await callNative(options, () => loadNative().initializeWeights(policy.handle, seed));
+    return policy;
+  }
+
+  static async #create(dir: string, config: ModelConfig, options: OpenOptions): Promise<Policy> {
+    const handle = await callNative(options, () =>
+      loadNative().createPolicy(config, {
+        dtype: options.dtype ?? "float32",
+        trained: options.trained ?? false,
+        freezeVisionTower: options.freezeVisionTower ?? false,
+        checkpointActivations: options.checkpointActivations ?? false,
+      }),
+    );
+    return new Policy(dir, config, handle);
+  }
+
+  /**
+   * Writes a folder that transformers' `from_pretrained` opens: the weights in the dtype of the source checkpoint
+   * unless told otherwise, and the source's configuration, tokenizer and processor files.
+   * @param dir an empty or absent folder
+   */
+  async save(dir: string, options: SaveOptions = {}): Promise<void> {
+    const native = loadNative();
+    await mkdir(dir, { recursive: true });
+    const dtype = options.dtype ?? this.config.dtype;
+    await writeSideFiles(this.#dir, dir, this.config.raw, dtype);
+    const plan = planSave(dir, native.policyTensors(this.handle), dtype, options.maxShardBytes);
+    for (const file of plan.files) {
+      await callNative(options, (watch) =>
+        native.writePolicy(this.handle, file.path, file.header, file.entries, watch),
+      );
+    }
+    if (plan.index) await writeFile(plan.index.path, plan.index.text);
+  }
+
+  [Symbol.dispose](): void {
+    loadNative().dispose(this.handle);
+  }
+}

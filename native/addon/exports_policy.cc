@@ -1,0 +1,460 @@
+// Policies for JavaScript: weights and their files, generation, scoring, the training step, verification.
+#include "addon/exports.h"
+#include "addon/parse_objective.h"
+#include "addon/policy_values.h"
+#include "model/verify.h"
+#include "rl/reinforce_plus_plus.h"
+
+namespace papo {
+namespace {
+
+Napi::Value undefined(Napi::Env env, bool) { return env.Undefined(); }
+
+Napi::Float64Array to_doubles(Napi::Env env, const std::vector<double>& values) {
+  auto out = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), out.Data());
+  return out;
+}
+
+Napi::Int32Array to_ids(Napi::Env env, const std::vector<int64_t>& ids) {
+  auto out = Napi::Int32Array::New(env, ids.size());
+  std::transform(ids.begin(), ids.end(), out.Data(), [](int64_t id) { return static_cast<int32_t>(id); });
+  return out;
+}
+
+std::function<at::Tensor(const std::string&)> tensors_of(const std::shared_ptr<Policy>& policy) {
+  return [policy](const std::string& name) { return policy->store.values(policy->store.entry(name)); };
+}
+
+std::function<at::Tensor(const std::string&)> tensors_of(const std::shared_ptr<Adamw>& optimizer) {
+  return [optimizer](const std::string& name) {
+    for (const auto& [own, tensor] : optimizer->tensors())
+      if (own == name) return tensor;
+    throw Error("E_VALUE", "optimizer", "no state tensor " + name);
+  };
+}
+
+// readTensors(target: PolicyHandle | OptimizerHandle, file, entries, watch): Promise<void>
+template <class Target>
+Napi::Value ReadTensors(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "read_tensors";
+  return guarded(info.Env(), op, [&] {
+    auto target = get_handle<Target>(info[0], op);
+    const std::string file = info[1].ToString();
+    auto ranges = parse_ranges(info[2], op, tensors_of(target));
+    const auto watch = parse_watch(info[3]);
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          read_tensors(file, ranges, watch);
+          return true;
+        },
+        undefined);
+  });
+}
+
+// writeTensors(source: PolicyHandle | OptimizerHandle, file, header: Uint8Array, entries, watch): Promise<void>
+template <class Source>
+Napi::Value WriteTensors(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "write_tensors";
+  return guarded(info.Env(), op, [&] {
+    auto source = get_handle<Source>(info[0], op);
+    const std::string file = info[1].ToString();
+    check(info[2].IsTypedArray(), op, "header: expected a Uint8Array", "E_VALUE");
+    const auto bytes = info[2].As<Napi::Uint8Array>();
+    const std::string header(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength());
+    auto ranges = parse_ranges(info[3], op, tensors_of(source));
+    const auto watch = parse_watch(info[4]);
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          write_tensors(file, header, ranges, watch);
+          return true;
+        },
+        undefined);
+  });
+}
+
+// createPolicy(config: ModelConfig, options: PolicyOptions): Promise<PolicyHandle>
+Napi::Value CreatePolicy(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "create_policy";
+  return guarded(info.Env(), op, [&] {
+    const auto config = parse_model_config(info[0], op);
+    const Fields fields(info[1], op, "options");
+    const PolicyOptions options{parse_dtype(fields.text("dtype"), op), fields.flag("trained"),
+                                fields.flag("freezeVisionTower"), fields.flag("checkpointActivations")};
+    return run_on_device(
+        info.Env(), op, [=] { return std::make_shared<Policy>(config, options); },
+        [](Napi::Env env, const std::shared_ptr<Policy>& policy) {
+          const auto& store = policy->store;
+          const auto bytes = store.flat().nbytes() + (store.flat_grad().defined() ? store.flat_grad().nbytes() : 0);
+          return make_handle(env, policy, static_cast<int64_t>(bytes));
+        });
+  });
+}
+
+// initializeWeights(policy, seed): Promise<void>
+Napi::Value InitializeWeights(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "initialize_weights";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    const auto seed = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          initialize_weights(*policy, seed);
+          return true;
+        },
+        undefined);
+  });
+}
+
+Napi::Object shape_object(Napi::Env env, const std::string& name, at::IntArrayRef shape) {
+  auto out = Napi::Object::New(env);
+  out.Set("name", name);
+  auto sizes = Napi::Array::New(env, shape.size());
+  for (uint32_t i = 0; i < shape.size(); ++i) sizes.Set(i, static_cast<double>(shape[i]));
+  out.Set("shape", sizes);
+  return out;
+}
+
+// policyTensors(policy): {name, shape}[]
+Napi::Value PolicyTensors(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "policy_tensors", [&] {
+    const auto policy = get_handle<Policy>(info[0], "policy_tensors");
+    auto out = Napi::Array::New(info.Env());
+    for (const auto& entry : policy->store.entries())
+      out.Set(out.Length(), shape_object(info.Env(), entry.name, entry.shape));
+    return out;
+  });
+}
+
+// generate(policy, prompts, spec: GenerateSpec, watch): Promise<SampledResponse[][]>
+Napi::Value Generate(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "generate";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    check(info[1].IsArray(), op, "prompts: expected an array", "E_VALUE");
+    const auto array = info[1].As<Napi::Array>();
+    std::vector<PromptInput> prompts;
+    for (uint32_t i = 0; i < array.Length(); ++i)
+      prompts.push_back(parse_prompt(Fields(array.Get(i), op, "prompts[" + std::to_string(i) + "]")));
+    const auto spec = parse_generate_spec(info[2], op);
+    const auto watch = parse_watch(info[3]);
+    return run_on_device(
+        info.Env(), op, [=] { return generate(*policy, prompts, spec, watch); },
+        [](Napi::Env env, const std::vector<std::vector<SampledResponse>>& groups) {
+          auto out = Napi::Array::New(env, groups.size());
+          for (uint32_t g = 0; g < groups.size(); ++g) {
+            auto responses = Napi::Array::New(env, groups[g].size());
+            for (uint32_t r = 0; r < groups[g].size(); ++r) {
+              auto response = Napi::Object::New(env);
+              response.Set("ids", to_ids(env, groups[g][r].ids));
+              response.Set("stopped", groups[g][r].stopped);
+              responses.Set(r, response);
+            }
+            out.Set(g, responses);
+          }
+          return out;
+        });
+  });
+}
+
+// createBatch(groups: GroupInput[]): BatchHandle
+Napi::Value CreateBatch(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "create_batch", [&] {
+    return make_handle(info.Env(), std::make_shared<GroupBatch>(parse_batch(info[0], "create_batch")));
+  });
+}
+
+// computeLogProbs(policy, batch, {temperature, entropy, view?, maxTokens}, watch): Promise<LogProbsHandle>
+Napi::Value ComputeLogProbs(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "compute_log_probs";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    auto batch = get_handle<GroupBatch>(info[1], op);
+    const Fields fields(info[2], op, "options");
+    const double temperature = fields.number("temperature");
+    const bool entropy = fields.flag("entropy");
+    const int64_t max_tokens = fields.integer("maxTokens");
+    const auto view = parse_masked_view(fields.get("view"));
+    const auto watch = parse_watch(info[3]);
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          const auto scores =
+              score_batch(*policy, *batch, temperature, entropy, view ? &*view : nullptr, max_tokens, watch);
+          auto out = std::make_shared<LogProbs>(LogProbs{scores.log_probs_N, scores.entropy_N, {}});
+          for (const auto& group : batch->groups)
+            for (const auto& response : group.responses)
+              out->response_lengths.push_back(static_cast<int64_t>(response.size()));
+          return out;
+        },
+        [](Napi::Env env, const std::shared_ptr<LogProbs>& scores) { return make_handle(env, scores); });
+  });
+}
+
+// logProbValues(logProbs): Promise<Float64Array>: for samples and tests, [R]
+Napi::Value LogProbValues(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "log_prob_values", [&] {
+    auto scores = get_handle<LogProbs>(info[0], "log_prob_values");
+    return run_on_device(
+        info.Env(), "log_prob_values",
+        [=] {
+          const auto values = scores->log_probs_R.to(at::kDouble).contiguous();
+          return std::vector<double>(values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
+        },
+        to_doubles);
+  });
+}
+
+// klPerResponse(logProbs, other, estimator): Promise<{sums: Float64Array, means: Float64Array}>
+Napi::Value KlSums(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "kl_per_response";
+  return guarded(info.Env(), op, [&] {
+    auto own = get_handle<LogProbs>(info[0], op);
+    auto other = get_handle<LogProbs>(info[1], op);
+    const auto estimator = parse_kl_estimator(info[2].ToString(), op);
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          return kl_per_response(kl_estimate(own->log_probs_R, other->log_probs_R, estimator), own->response_lengths);
+        },
+        [](Napi::Env env, const KlPerResponse& kl) {
+          auto out = Napi::Object::New(env);
+          out.Set("sums", to_doubles(env, kl.sums));
+          out.Set("means", to_doubles(env, kl.means));
+          return out;
+        });
+  });
+}
+
+// createOptimizer(policy, spec: AdamwSpec): Promise<OptimizerHandle>
+Napi::Value CreateOptimizer(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "create_optimizer";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    const auto spec = parse_adamw_spec(info[1], op);
+    return run_on_device(
+        info.Env(), op, [=] { return std::make_shared<Adamw>(policy->store, spec); },
+        [](Napi::Env env, const std::shared_ptr<Adamw>& optimizer) {
+          int64_t bytes = 0;
+          for (const auto& [name, tensor] : optimizer->tensors()) bytes += static_cast<int64_t>(tensor.nbytes());
+          return make_handle(env, optimizer, bytes);
+        });
+  });
+}
+
+// optimizerTensors(optimizer): {name, shape, dtype}[]
+Napi::Value OptimizerTensors(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "optimizer_tensors", [&] {
+    const auto optimizer = get_handle<Adamw>(info[0], "optimizer_tensors");
+    auto out = Napi::Array::New(info.Env());
+    for (const auto& [name, tensor] : optimizer->tensors()) {
+      auto object = shape_object(info.Env(), name, tensor.sizes());
+      const auto type = tensor.scalar_type();
+      object.Set("dtype", type == at::kBFloat16 ? "BF16" : type == at::kDouble ? "F64" : "F32");
+      out.Set(out.Length(), object);
+    }
+    return out;
+  });
+}
+
+// optimizerNumSteps(optimizer): number; setOptimizerNumSteps(optimizer, steps): void
+Napi::Value OptimizerNumSteps(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "optimizer_num_steps", [&] {
+    const auto steps = get_handle<Adamw>(info[0], "optimizer_num_steps")->num_steps();
+    return Napi::Number::New(info.Env(), static_cast<double>(steps));
+  });
+}
+Napi::Value SetOptimizerNumSteps(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "set_optimizer_num_steps", [&] {
+    get_handle<Adamw>(info[0], "set_optimizer_num_steps")->set_num_steps(info[1].ToNumber().Int64Value());
+    return info.Env().Undefined();
+  });
+}
+
+// optimizerStep(optimizer, policy, lr, maxGradNorm): Promise<{gradNorm, skipped}>
+Napi::Value OptimizerStep(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "optimizer_step";
+  return guarded(info.Env(), op, [&] {
+    auto optimizer = get_handle<Adamw>(info[0], op);
+    auto policy = get_handle<Policy>(info[1], op);
+    const double lr = info[2].ToNumber(), max_grad_norm = info[3].ToNumber();
+    return run_on_device(
+        info.Env(), op, [=] { return optimizer->step(policy->store, lr, max_grad_norm); },
+        [](Napi::Env env, const StepReport& report) {
+          auto out = Napi::Object::New(env);
+          out.Set("gradNorm", report.grad_norm);
+          out.Set("skipped", report.skipped);
+          return out;
+        });
+  });
+}
+
+std::shared_ptr<const LogProbs> optional_log_probs(const Fields& fields, const char* name, const char* op) {
+  return fields.has(name) ? get_handle<LogProbs>(fields.get(name), op) : nullptr;
+}
+
+// forwardBackward(policy, batch, spec: LossSpec, inputs: UpdateInputs, watch): Promise<LossReport>
+Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "forward_backward";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    auto batch = get_handle<GroupBatch>(info[1], op);
+    const auto spec = parse_objective_spec(info[2]);
+    const Fields fields(info[3], op, "inputs");
+    UpdateInputs inputs;
+    inputs.first_group = fields.integer("firstGroup");
+    inputs.last_group = fields.integer("lastGroup");
+    inputs.temperature = fields.number("temperature");
+    inputs.max_tokens = fields.integer("maxTokens");
+    inputs.old_log_probs = optional_log_probs(fields, "oldLogProbs", op);
+    inputs.ref_log_probs = optional_log_probs(fields, "refLogProbs", op);
+    inputs.aug_log_probs = optional_log_probs(fields, "augLogProbs", op);
+    const auto advantages = optional_log_probs(fields, "tokenAdvantages", op);
+    if (advantages) inputs.advantages_R = advantages->log_probs_R;
+    inputs.weights = parse_response_weights(fields.get("weights"));
+    const auto view = parse_masked_view(fields.get("recompute"));
+    const auto watch = parse_watch(info[4]);
+    return run_on_device(
+        info.Env(), op,
+        [=]() mutable {
+          if (view) inputs.recompute = &*view;
+          return forward_backward(*policy, *batch, spec, inputs, watch);
+        },
+        [](Napi::Env env, const UpdateReport& report) {
+          auto out = Napi::Object::New(env), metrics = Napi::Object::New(env);
+          for (const auto& [name, value] : report.metrics) metrics.Set(name, value);
+          out.Set("metrics", metrics);
+          out.Set("numTokens", static_cast<double>(report.num_tokens));
+          out.Set("perceptionKl", to_doubles(env, report.perception_kl));
+          return out;
+        });
+  });
+}
+
+// REINFORCE++ with the KL in the reward:
+// tokenAdvantages(old, ref, {rewards, estimator, coef}): Promise<LogProbsHandle> (advantages per token)
+Napi::Value TokenAdvantages(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "token_advantages";
+  return guarded(info.Env(), op, [&] {
+    auto own = get_handle<LogProbs>(info[0], op);
+    auto ref = get_handle<LogProbs>(info[1], op);
+    const Fields fields(info[2], op, "options");
+    const auto rewards_value = fields.get("rewards");
+    fields.require(rewards_value.IsTypedArray(), "rewards", "a Float64Array");
+    const auto rewards = rewards_value.As<Napi::Float64Array>();
+    ReinforcePlusPlusBatch rpp{
+        {rewards.Data(), rewards.Data() + rewards.ElementLength()}, own->response_lengths, {}, fields.number("coef")};
+    const auto estimator = parse_kl_estimator(fields.text("estimator"), op);
+    return run_on_device(
+        info.Env(), op,
+        [=]() mutable {
+          rpp.kl_R = kl_estimate(own->log_probs_R, ref->log_probs_R, estimator);
+          return std::make_shared<LogProbs>(LogProbs{reinforce_plus_plus_advantages(rpp), {}, own->response_lengths});
+        },
+        [](Napi::Env env, const std::shared_ptr<LogProbs>& advantages) { return make_handle(env, advantages); });
+  });
+}
+
+// ropePositions(config: ModelConfig, ids: Int32Array, grids: [t, h, w][]): Int32Array [3 * T], row after row
+Napi::Value RopePositionRows(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "rope_positions";
+  return guarded(info.Env(), op, [&] {
+    const auto config = parse_model_config(info[0], op);
+    const Fields fields(info[1], op, "prompt");
+    std::vector<qwen2_5_vl::Media> media;
+    fields.each("imageGridThw", [&](const Napi::Value& value) {
+      const auto grid = value.As<Napi::Array>();
+      qwen2_5_vl::GridThw sizes;
+      for (uint32_t i = 0; i < 3; ++i) sizes[i] = grid.Get(i).ToNumber().Int64Value();
+      media.push_back({sizes, 0.0});
+    });
+    const auto positions = qwen2_5_vl::rope_positions(fields.ids("ids"), media, {}, config);
+    std::vector<int64_t> rows;
+    for (int axis = 0; axis < 3; ++axis)
+      for (const auto& position : positions.rows) rows.push_back(position[axis]);
+    return to_ids(info.Env(), rows);
+  });
+}
+
+// verifyCase(policy, {prompt, response, file, entries}): Promise<VerifyReport>
+Napi::Value VerifyCase(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "verify_case";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    const Fields fields(info[1], op, "case");
+    auto golden = std::make_shared<GoldenCase>();
+    golden->prompt = parse_prompt(fields.nested("prompt"));
+    golden->response = fields.ids("response");
+    const auto load = [&](const char* name, at::Tensor& into) {
+      if (!fields.has(name)) return std::vector<TensorRange>{};
+      const auto entry = fields.nested(name);
+      into = at::empty(entry.integers("shape"), at::kFloat);
+      return std::vector<TensorRange>{{into, parse_file_dtype(entry.text("dtype"), op), entry.integer("byteOffset")}};
+    };
+    std::vector<TensorRange> ranges;
+    for (auto [name, into] : {std::pair{"imageEmbeds", &golden->image_embeds_MD},
+                              {"logits", &golden->logits_TV},
+                              {"logProbs", &golden->log_probs_R},
+                              {"entropy", &golden->entropy_R}})
+      for (auto& range : load(name, *into)) ranges.push_back(range);
+    const std::string file = fields.text("file");
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          read_tensors(file, ranges, {});
+          return verify_case(*policy, *golden);
+        },
+        [](Napi::Env env, const VerifyReport& report) {
+          auto out = Napi::Object::New(env);
+          out.Set("imageEmbeds", report.image_embeds);
+          out.Set("logits", report.logits);
+          out.Set("logProbs", report.log_probs);
+          out.Set("entropy", report.entropy);
+          out.Set("decodeLogits", report.decode_logits);
+          auto grads = Napi::Array::New(env, report.grads.size());
+          for (uint32_t i = 0; i < report.grads.size(); ++i) {
+            auto grad = Napi::Object::New(env);
+            grad.Set("name", report.grads[i].name);
+            grad.Set("norm", report.grads[i].norm);
+            grad.Set("probe", report.grads[i].probe);
+            grads.Set(i, grad);
+          }
+          out.Set("grads", grads);
+          return out;
+        });
+  });
+}
+
+}  // namespace
+
+void export_policy(Napi::Env env, Napi::Object exports) {
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("createPolicy", CreatePolicy);
+  add("initializeWeights", InitializeWeights);
+  add("policyTensors", PolicyTensors);
+  add("readPolicy", ReadTensors<Policy>);
+  add("writePolicy", WriteTensors<Policy>);
+  add("generate", Generate);
+  add("createBatch", CreateBatch);
+  add("computeLogProbs", ComputeLogProbs);
+  add("logProbValues", LogProbValues);
+  add("klPerResponse", KlSums);
+  add("tokenAdvantages", TokenAdvantages);
+  add("forwardBackward", ForwardBackward);
+  add("createOptimizer", CreateOptimizer);
+  add("optimizerTensors", OptimizerTensors);
+  add("optimizerNumSteps", OptimizerNumSteps);
+  add("setOptimizerNumSteps", SetOptimizerNumSteps);
+  add("optimizerStep", OptimizerStep);
+  add("readOptimizer", ReadTensors<Adamw>);
+  add("writeOptimizer", WriteTensors<Adamw>);
+  add("ropePositions", RopePositionRows);
+  add("verifyCase", VerifyCase);
+}
+
+}  // namespace papo

@@ -1,0 +1,47 @@
+// Attention over packed, ragged rows where each row sees at most two ranges of keys: a prompt row sees
+// [prompt begin, itself], a response row [its prompt] and [its own beginning, itself], a vision patch its window.
+// One op therefore serves the language model's groups and the vision tower.
+#pragma once
+
+#include "core/torch_compat.h"
+
+namespace papo {
+
+struct AttentionPlan {
+  // Keys that a row sees: [first_begin, first_end) and [second_begin, second_end), absolute rows; either may be empty.
+  struct Row {
+    int32_t first_begin, first_end, second_begin, second_end;
+  };
+  // Rows [begin, end) see keys of [begin, end) only; blocks are disjoint and cover all rows.
+  struct Block {
+    int64_t begin, end;
+  };
+  std::vector<Row> rows;  // [T]
+  std::vector<Block> blocks;
+};
+
+// Rows of one group, appended at plan.rows.size(): causal prompt rows, then each response's rows.
+void append_group(AttentionPlan& plan, int64_t prompt_rows, const std::vector<int64_t>& response_rows);
+// A block whose rows all see each other.
+void append_full_block(AttentionPlan& plan, int64_t num_rows);
+
+// softmax(q k^T * head_size^-0.5) v over each row's keys; query head h uses key/value head h / (H / K).
+// q_THE [T, H, E], k_TKE and v_TKE [T, K, E], last dimension contiguous -> [T, H, E]. float32, float64, bfloat16.
+at::Tensor group_attention(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
+                           const std::shared_ptr<const AttentionPlan>& plan);
+
+// The same from at:: operations, one block at a time: the reference that the kernel is tested against.
+at::Tensor group_attention_composed(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
+                                    const AttentionPlan& plan);
+
+// CPU kernels (float32, float64). lse_TH is log sum exp of the scaled scores.
+void group_attention_forward_cpu(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
+                                 const AttentionPlan& plan, at::Tensor& out_THE, at::Tensor& lse_TH);
+struct AttentionGrads {
+  at::Tensor q_THE, k_TKE, v_TKE;
+};
+AttentionGrads group_attention_backward_cpu(const at::Tensor& grad_out_THE, const at::Tensor& q_THE,
+                                            const at::Tensor& k_TKE, const at::Tensor& v_TKE, const at::Tensor& out_THE,
+                                            const at::Tensor& lse_TH, const AttentionPlan& plan);
+
+}  // namespace papo

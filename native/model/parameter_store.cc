@@ -1,0 +1,58 @@
+#include "model/parameter_store.h"
+
+#include "core/error.h"
+
+namespace papo {
+namespace {
+
+constexpr int64_t kAlignment = 64;  // elements: at least 128 bytes in every dtype
+
+int64_t count_elements(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+}  // namespace
+
+void ParameterStore::declare(const std::string& name, std::vector<int64_t> shape, bool aligned) {
+  if (aligned) size_ = (size_ + kAlignment - 1) / kAlignment * kAlignment;
+  const int64_t numel = count_elements(shape);
+  index_[name] = entries_.size();
+  entries_.push_back({name, std::move(shape), size_, numel});
+  size_ += numel;
+}
+
+void ParameterStore::allocate(at::ScalarType dtype, bool trained, const std::vector<bool>& frozen) {
+  size_ = (size_ + kAlignment - 1) / kAlignment * kAlignment;
+  // Not zeroed: a page is only touched when its weights are read from the file.
+  flat_ = at::empty({size_}, at::TensorOptions(dtype));
+  if (!trained) return;
+  // Frozen parts come first, so that what is trained is one range.
+  for (size_t part = 0; part < frozen.size(); ++part) {
+    if (!frozen[part]) continue;
+    check(part == 0 || trained_begin_ == part_ends_[part - 1], "allocate", "frozen parts must come first", "E_VALUE");
+    trained_begin_ = part_ends_[part];
+  }
+  trained_begin_ = (trained_begin_ + kAlignment - 1) / kAlignment * kAlignment;
+  flat_grad_ = at::zeros({size_ - trained_begin_}, at::TensorOptions(dtype == at::kDouble ? at::kDouble : at::kFloat));
+}
+
+const ParamEntry& ParameterStore::entry(const std::string& name) const {
+  const auto found = index_.find(name);
+  check(found != index_.end(), "parameter_store", "no tensor " + name, "E_VALUE");
+  return entries_[found->second];
+}
+
+Param ParameterStore::param(const std::string& name) const { return fused(name, entry(name).shape); }
+
+Param ParameterStore::fused(const std::string& first_name, std::vector<int64_t> shape) const {
+  const auto& first = entry(first_name);
+  const int64_t numel = count_elements(shape);
+  Param param{flat_.narrow(0, first.offset, numel).view(shape).detach(), at::Tensor()};
+  if (is_trained(first)) {
+    param.value.set_requires_grad(true);
+    param.grad = flat_grad_.narrow(0, first.offset - trained_begin_, numel).view(shape);
+  }
+  return param;
+}
+
+}  // namespace papo

@@ -1,0 +1,71 @@
+#include "model/qwen2_5_vl/mrope.h"
+
+#include "core/error.h"
+
+namespace papo::qwen2_5_vl {
+
+RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<Media>& images,
+                             const std::vector<Media>& videos, const Config& config) {
+  RopePositions out;
+  out.rows.reserve(ids.size());
+  out.next = 0;
+  size_t image = 0, video = 0;
+  const int64_t merge = config.vision.spatial_merge_size;
+  for (size_t i = 0; i < ids.size();) {
+    const bool is_image = ids[i] == config.image_token_id, is_video = ids[i] == config.video_token_id;
+    if (!is_image && !is_video) {
+      out.rows.push_back({out.next, out.next, out.next});
+      ++out.next;
+      ++i;
+      continue;
+    }
+    const auto& list = is_image ? images : videos;
+    size_t& index = is_image ? image : video;
+    check(index < list.size(), "rope_positions", "more image tokens than the pictures' grids give");
+    const auto& media = list[index++];
+    const int64_t frames = media.grid[0], rows = media.grid[1] / merge, columns = media.grid[2] / merge;
+    const size_t count = static_cast<size_t>(frames * rows * columns);
+    check(i + count <= ids.size() &&
+              std::all_of(ids.begin() + i, ids.begin() + i + count, [&](int64_t id) { return id == ids[i]; }),
+          "rope_positions", "fewer image tokens than a picture's grid needs (" + std::to_string(count) + ")");
+    int64_t last = 0;
+    for (int64_t t = 0; t < frames; ++t) {
+      const int64_t time =
+          static_cast<int64_t>(static_cast<double>(t) * media.seconds_per_frame_pair * config.vision.tokens_per_second);
+      last = std::max({last, time, rows - 1, columns - 1});
+      for (int64_t y = 0; y < rows; ++y)
+        for (int64_t x = 0; x < columns; ++x) out.rows.push_back({out.next + time, out.next + y, out.next + x});
+    }
+    out.next += last + 1;
+    i += count;
+  }
+  check(image == images.size() && video == videos.size(), "rope_positions",
+        "the prompt has tokens for " + std::to_string(image) + " of " + std::to_string(images.size()) + " pictures");
+  return out;
+}
+
+RopeTables text_rope(const std::vector<std::array<int64_t, 3>>& positions, const TextConfig& config,
+                     at::ScalarType dtype) {
+  const int64_t tokens = static_cast<int64_t>(positions.size()), half = config.head_size / 2;
+  std::vector<float> frequency(half);
+  std::vector<int> section(half);
+  for (int64_t i = 0; i < half; ++i) {
+    // float32 as in transformers: 1 / theta^(2i / E).
+    frequency[i] = 1.0f / std::pow(static_cast<float>(config.rope_theta),
+                                   static_cast<float>(2 * i) / static_cast<float>(config.head_size));
+    section[i] = i < config.mrope_section[0] ? 0 : i < config.mrope_section[0] + config.mrope_section[1] ? 1 : 2;
+  }
+  auto cos = at::empty({tokens, config.head_size}, at::kFloat), sin = at::empty_like(cos);
+  float *cos_data = cos.data_ptr<float>(), *sin_data = sin.data_ptr<float>();
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t i = 0; i < half; ++i) {
+      const float angle = static_cast<float>(positions[t][section[i]]) * frequency[i];
+      const int64_t at = t * config.head_size + i;
+      cos_data[at] = cos_data[at + half] = std::cos(angle);
+      sin_data[at] = sin_data[at + half] = std::sin(angle);
+    }
+  }
+  return {cos.to(dtype), sin.to(dtype)};
+}
+
+}  // namespace papo::qwen2_5_vl

@@ -1,0 +1,205 @@
+#include "model/qwen2_5_vl/policy.h"
+
+#include "core/parallel.h"
+#include "core/philox.h"
+#include "ops/embedding.h"
+
+namespace papo {
+
+using namespace qwen2_5_vl;
+
+Policy::Policy(const Config& config, const PolicyOptions& options) : config(config), options(options) {
+  declare_weights(store, config);
+  store.allocate(options.dtype, options.trained, {options.freeze_vision_tower, false});
+  vision = vision_weights(store, config.vision);
+  language = language_weights(store, config.text);
+}
+
+void initialize_weights(Policy& policy, uint64_t seed) {
+  at::NoGradGuard no_grad;
+  const auto& entries = policy.store.entries();
+  parallel_tasks(static_cast<int64_t>(entries.size()), [&](int64_t index) {
+    const auto& entry = entries[index];
+    auto values = policy.store.values(entry);
+    if (entry.shape.size() == 1) {
+      values.fill_(entry.name.ends_with("bias") ? 0.0 : 1.0);
+      return;
+    }
+    const RandomStream stream(seed, Purpose::kInit, {static_cast<uint64_t>(index)});
+    auto draws = at::empty({entry.numel}, at::kFloat);
+    float* data = draws.data_ptr<float>();
+    for (int64_t i = 0; i < entry.numel; ++i) {  // Box-Muller, one of the pair
+      const auto b = stream.block(i);
+      const double u = (b[0] + 1.0) * 0x1.0p-32, angle = b[1] * (0x1.0p-32 * 6.283185307179586);
+      data[i] = static_cast<float>(0.02 * std::sqrt(-2.0 * std::log(u)) * std::cos(angle));
+    }
+    values.copy_(draws.view(entry.shape));
+  });
+}
+
+Pixels prompt_pixels(const std::vector<const PromptInput*>& prompts, const MaskedView* view) {
+  Pixels out;
+  std::vector<at::Tensor> parts;
+  for (const auto* prompt : prompts) {
+    for (size_t i = 0; i < prompt->images.size(); ++i) {
+      const auto& image = *prompt->images[i];
+      out.grids.push_back(image.grid_thw);
+      if (view == nullptr) {
+        parts.push_back(pixel_values(image, nullptr, nullptr));
+        continue;
+      }
+      const PatchMaskKey key{view->seed, view->epoch, hash_id(prompt->example_id), i,
+                             static_cast<uint64_t>(view->response_index)};
+      parts.push_back(pixel_values(image, &view->mask, &key));
+    }
+  }
+  if (!parts.empty()) out.values_PF = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+  return out;
+}
+
+std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<const PromptInput*>& prompts,
+                                      const Pixels& pixels) {
+  const auto& config = policy.config;
+  at::Tensor image_embeds_MD;
+  if (pixels.values_PF.defined())
+    image_embeds_MD = encode_images(pixels.values_PF, pixels.grids, policy.vision, config.vision,
+                                    policy.options.checkpoint_activations);
+  std::vector<PromptRows> out;
+  size_t image = 0;
+  int64_t embed_row = 0;
+  for (const auto* prompt : prompts) {
+    std::vector<Media> media;
+    for (size_t i = 0; i < prompt->images.size(); ++i) media.push_back({pixels.grids[image++], 0.0});
+    auto positions = rope_positions(prompt->ids, media, {}, config);
+    const auto ids = at::tensor(prompt->ids, at::kLong);
+    check(prompt->ids.empty() || (ids.min().item<int64_t>() >= 0 && ids.max().item<int64_t>() < config.text.vocab_size),
+          "embed_prompts", "a prompt has a token outside the vocabulary", "E_VALUE");
+    auto embeds = embedding(ids, policy.language.embed_tokens);
+    if (!media.empty()) {
+      const auto image_rows = ids.eq(config.image_token_id).nonzero().squeeze(1);
+      const int64_t count = image_rows.size(0);
+      embeds = embeds.index_copy(0, image_rows, image_embeds_MD.narrow(0, embed_row, count));
+      embed_row += count;
+    }
+    out.push_back({embeds, std::move(positions)});
+  }
+  return out;
+}
+
+GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view) {
+  std::vector<const PromptInput*> prompts;
+  for (const auto* group : groups) prompts.push_back(&group->prompt);
+  const auto rows = embed_prompts(policy, prompts, prompt_pixels(prompts, view));
+
+  GroupHidden out;
+  auto plan = std::make_shared<AttentionPlan>();
+  std::vector<std::array<int64_t, 3>> positions;
+  std::vector<int64_t> response_ids;  // inputs of all response rows, group after group
+  std::vector<int64_t> rows_of_group;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const auto& group = *groups[g];
+    const auto& prompt = rows[g].positions;
+    check(!prompt.rows.empty(), "run_groups", "a prompt has no tokens");
+    const auto prompt_last = static_cast<int64_t>(positions.size() + prompt.rows.size()) - 1;
+    positions.insert(positions.end(), prompt.rows.begin(), prompt.rows.end());
+    std::vector<int64_t> response_rows;
+    int64_t group_rows = 0;
+    for (const auto& response : group.responses) {
+      const auto length = static_cast<int64_t>(response.size());
+      const auto first_row = static_cast<int64_t>(positions.size());
+      for (int64_t t = 0; t < length; ++t) {
+        out.head_rows.push_back(t == 0 ? prompt_last : first_row + t - 1);
+        out.targets.push_back(response[t]);
+        if (t + 1 == length) break;  // nothing is predicted from the last token
+        response_ids.push_back(response[t]);
+        positions.push_back({prompt.next + t, prompt.next + t, prompt.next + t});
+      }
+      response_rows.push_back(std::max<int64_t>(0, length - 1));
+      group_rows += response_rows.back();
+    }
+    rows_of_group.push_back(group_rows);
+    append_group(*plan, static_cast<int64_t>(prompt.rows.size()), response_rows);
+  }
+  std::vector<at::Tensor> parts;
+  const auto response_embeds = response_ids.empty()
+                                   ? at::Tensor()
+                                   : embedding(at::tensor(response_ids, at::kLong), policy.language.embed_tokens);
+  int64_t offset = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    parts.push_back(rows[g].embeds_PD);
+    if (rows_of_group[g] > 0) parts.push_back(response_embeds.narrow(0, offset, rows_of_group[g]));
+    offset += rows_of_group[g];
+  }
+  const auto embeds = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+  out.hidden_TD = decode_rows(embeds, plan, text_rope(positions, policy.config.text, embeds.scalar_type()),
+                              policy.language, policy.config.text, policy.options.checkpoint_activations);
+  return out;
+}
+
+namespace {
+
+// One group per response, so that each response can have a masked picture of its own.
+TokenScores score_per_response(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
+                               bool with_entropy, const MaskedView& view) {
+  std::vector<at::Tensor> log_probs, entropies;
+  for (const auto* group : groups) {
+    for (size_t i = 0; i < group->responses.size(); ++i) {
+      const GroupInput single{group->prompt, {group->responses[i]}};
+      MaskedView own = view;
+      own.per_response = false;
+      own.response_index = static_cast<int64_t>(i);
+      auto scores = score_groups(policy, {&single}, temperature, with_entropy, &own);
+      log_probs.push_back(scores.log_probs_N);
+      if (with_entropy) entropies.push_back(scores.entropy_N);
+    }
+  }
+  return {at::cat(log_probs, 0), with_entropy ? at::cat(entropies, 0) : at::Tensor()};
+}
+
+}  // namespace
+
+TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
+                         bool with_entropy, const MaskedView* view) {
+  if (view != nullptr && view->per_response)
+    return score_per_response(policy, groups, temperature, with_entropy, *view);
+  const auto pass = run_groups(policy, groups, view);
+  const auto hidden_RD = pass.hidden_TD.index_select(0, at::tensor(pass.head_rows, at::kLong));
+  return token_log_probs(hidden_RD, policy.language.head, at::tensor(pass.targets, at::kLong), temperature,
+                         with_entropy);
+}
+
+std::vector<std::pair<int64_t, int64_t>> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end,
+                                                           int64_t max_tokens) {
+  std::vector<std::pair<int64_t, int64_t>> cuts;
+  int64_t tokens = 0;
+  for (int64_t g = begin; g < end; ++g) {
+    const int64_t rows = batch.groups[g].rows();
+    if (cuts.empty() || tokens + rows > max_tokens) {
+      cuts.emplace_back(g, g);
+      tokens = 0;
+    }
+    cuts.back().second = g + 1;
+    tokens += rows;
+  }
+  return cuts;
+}
+
+TokenScores score_batch(const Policy& policy, const GroupBatch& batch, double temperature, bool with_entropy,
+                        const MaskedView* view, int64_t max_tokens, const Watch& watch) {
+  at::NoGradGuard no_grad;
+  const auto total = static_cast<int64_t>(batch.groups.size());
+  std::vector<at::Tensor> log_probs, entropies;
+  for (const auto& [first, last] : cut_micro_batches(batch, 0, total, max_tokens)) {
+    watch.poll("score_batch");
+    std::vector<const GroupInput*> groups;
+    for (int64_t g = first; g < last; ++g) groups.push_back(&batch.groups[g]);
+    auto scores = score_groups(policy, groups, temperature, with_entropy, view);
+    log_probs.push_back(scores.log_probs_N);
+    if (with_entropy) entropies.push_back(scores.entropy_N);
+    watch.report(last, total);
+  }
+  check(!log_probs.empty(), "score_batch", "an empty batch");
+  return {at::cat(log_probs, 0), with_entropy ? at::cat(entropies, 0) : at::Tensor()};
+}
+
+}  // namespace papo

@@ -1,0 +1,68 @@
+// A Qwen2.5-VL policy: weights and the passes over groups that training, scoring and verification are made of.
+#pragma once
+
+#include "core/cancel.h"
+#include "model/batch.h"
+#include "model/qwen2_5_vl/language.h"
+#include "model/qwen2_5_vl/vision.h"
+#include "ops/token_log_probs.h"
+
+namespace papo {
+
+struct PolicyOptions {
+  at::ScalarType dtype = at::kFloat;
+  bool trained = false;
+  bool freeze_vision_tower = false;
+  bool checkpoint_activations = false;
+};
+
+struct Policy {
+  Policy(const qwen2_5_vl::Config& config, const PolicyOptions& options);
+
+  const qwen2_5_vl::Config config;
+  const PolicyOptions options;
+  ParameterStore store;
+  qwen2_5_vl::VisionWeights vision;
+  qwen2_5_vl::LanguageWeights language;
+};
+
+// Normal(0, 0.02) matrices, unit norms, zero biases: transformers' initialisation, from counter-based numbers.
+void initialize_weights(Policy& policy, uint64_t seed);
+
+// Patches of all pictures of the prompts [P, F] float32 and their grids, plain (no view) or masked.
+struct Pixels {
+  at::Tensor values_PF;  // undefined without pictures
+  std::vector<qwen2_5_vl::GridThw> grids;
+};
+Pixels prompt_pixels(const std::vector<const PromptInput*>& prompts, const MaskedView* view);
+
+// Prompt rows as the language model takes them: token embeddings with the pictures' embeddings in place, and rotary
+// positions.
+struct PromptRows {
+  at::Tensor embeds_PD;
+  qwen2_5_vl::RopePositions positions;
+};
+std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<const PromptInput*>& prompts,
+                                      const Pixels& pixels);
+
+// Final hidden states of one packed pass over groups, each prompt run once and each response attending to it.
+struct GroupHidden {
+  at::Tensor hidden_TD;            // [prompt rows, response rows ...] a group
+  std::vector<int64_t> head_rows;  // [R] the row whose head output predicts each response token
+  std::vector<int64_t> targets;    // [R] the response tokens
+};
+GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view);
+
+// Log-probs (and entropies) of the response tokens of groups, [R] in packing order; differentiable.
+TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
+                         bool with_entropy, const MaskedView* view);
+
+// Cuts groups [begin, end) into runs of at most max_tokens rows; a larger group stands alone. -> [first, last) pairs
+std::vector<std::pair<int64_t, int64_t>> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end,
+                                                           int64_t max_tokens);
+
+// score_groups without gradients over a whole batch, in micro-batches.
+TokenScores score_batch(const Policy& policy, const GroupBatch& batch, double temperature, bool with_entropy,
+                        const MaskedView* view, int64_t max_tokens, const Watch& watch);
+
+}  // namespace papo

@@ -1,0 +1,122 @@
+#include "model/qwen2_5_vl/vision.h"
+
+#include "attention/group_attention.h"
+#include "core/error.h"
+#include "ops/checkpointed.h"
+#include "ops/linear.h"
+#include "ops/rms_norm.h"
+#include "ops/rope.h"
+#include "ops/swiglu.h"
+
+namespace papo::qwen2_5_vl {
+namespace {
+
+constexpr double kNormEps = 1e-6;
+constexpr float kRopeTheta = 10000.0f;
+
+// How the tower walks the patches: merge units reordered window by window.
+struct TowerPlan {
+  std::vector<int64_t> unit_order;                // [P / 4] which merge unit stands at each place
+  std::vector<std::array<int64_t, 2>> positions;  // [P] row and column of the patch at each place
+  std::shared_ptr<AttentionPlan> windows = std::make_shared<AttentionPlan>();
+  std::shared_ptr<AttentionPlan> frames = std::make_shared<AttentionPlan>();  // full attention: one picture frame
+};
+
+// Patches come in merge units of merge x merge, units row by row (the processor's order).
+void plan_image(const GridThw& grid, int64_t first_unit, const VisionConfig& config, TowerPlan& plan) {
+  const int64_t merge = config.spatial_merge_size, unit = config.merge_unit();
+  const int64_t window = config.window_size / merge / config.patch_size;  // merge units a side
+  const int64_t rows = grid[1] / merge, columns = grid[2] / merge;
+  for (int64_t frame = 0; frame < grid[0]; ++frame) {
+    for (int64_t top = 0; top < rows; top += window) {
+      for (int64_t left = 0; left < columns; left += window) {
+        const int64_t bottom = std::min(rows, top + window), right = std::min(columns, left + window);
+        append_full_block(*plan.windows, (bottom - top) * (right - left) * unit);
+        for (int64_t y = top; y < bottom; ++y) {
+          for (int64_t x = left; x < right; ++x) {
+            plan.unit_order.push_back(first_unit + (frame * rows + y) * columns + x);
+            for (int64_t dy = 0; dy < merge; ++dy)
+              for (int64_t dx = 0; dx < merge; ++dx) plan.positions.push_back({y * merge + dy, x * merge + dx});
+          }
+        }
+      }
+    }
+    append_full_block(*plan.frames, grid[1] * grid[2]);
+  }
+}
+
+// cos and sin [P, E]: the first quarter of E turns with the row, the second with the column, then both again.
+RopeTables vision_rope(const std::vector<std::array<int64_t, 2>>& positions, int64_t head_size, at::ScalarType dtype) {
+  const int64_t patches = static_cast<int64_t>(positions.size()), quarter = head_size / 4;
+  auto cos = at::empty({patches, head_size}, at::kFloat), sin = at::empty_like(cos);
+  float *cos_data = cos.data_ptr<float>(), *sin_data = sin.data_ptr<float>();
+  for (int64_t i = 0; i < quarter; ++i) {
+    const float frequency = 1.0f / std::pow(kRopeTheta, static_cast<float>(2 * i) / static_cast<float>(head_size / 2));
+    for (int64_t p = 0; p < patches; ++p) {
+      for (int axis = 0; axis < 2; ++axis) {
+        const float angle = static_cast<float>(positions[p][axis]) * frequency;
+        for (int64_t e : {axis * quarter + i, (axis + 2) * quarter + i}) {
+          cos_data[p * head_size + e] = std::cos(angle);
+          sin_data[p * head_size + e] = std::sin(angle);
+        }
+      }
+    }
+  }
+  return {cos.to(dtype), sin.to(dtype)};
+}
+
+at::Tensor run_block(const at::Tensor& x_PD, const VisionBlockWeights& w, const RopeTables& rope_tables,
+                     const std::shared_ptr<const AttentionPlan>& plan, int64_t num_heads) {
+  const int64_t patches = x_PD.size(0), width = x_PD.size(1);
+  const auto qkv =
+      linear(rms_norm(x_PD, w.norm1, kNormEps), w.qkv, w.qkv_bias).view({patches, 3, num_heads, width / num_heads});
+  // transformers rotates the tower's queries and keys in float32
+  const auto rotate = [&](const at::Tensor& x) {
+    const auto wide = x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
+    return rope(wide, rope_tables.cos_TE, rope_tables.sin_TE).to(x.scalar_type());
+  };
+  const auto attended = group_attention(rotate(qkv.select(1, 0)), rotate(qkv.select(1, 1)), qkv.select(1, 2), plan);
+  const auto x = x_PD + linear(attended.reshape({patches, width}), w.proj, w.proj_bias);
+  return x + linear(swiglu(linear(rms_norm(x, w.norm2, kNormEps), w.gate_up, w.gate_up_bias)), w.down, w.down_bias);
+}
+
+}  // namespace
+
+at::Tensor encode_images(const at::Tensor& pixel_values_PF, const std::vector<GridThw>& grids,
+                         const VisionWeights& weights, const VisionConfig& config, bool recompute) {
+  const int64_t unit = config.merge_unit();
+  TowerPlan plan;
+  int64_t units = 0;
+  for (const auto& grid : grids) {
+    check(grid[1] % config.spatial_merge_size == 0 && grid[2] % config.spatial_merge_size == 0, "encode_images",
+          "a grid's sides must be multiples of the merge size");
+    plan_image(grid, units, config, plan);
+    units += grid[0] * grid[1] * grid[2] / unit;
+  }
+  check(pixel_values_PF.size(0) == units * unit && pixel_values_PF.size(1) == config.patch_numel(), "encode_images",
+        "the grids need [" + std::to_string(units * unit) + ", " + std::to_string(config.patch_numel()) +
+            "] pixel values, got [" + std::to_string(pixel_values_PF.size(0)) + ", " +
+            std::to_string(pixel_values_PF.size(1)) + "]");
+  const auto dtype = weights.patch_embed.value.scalar_type();
+  const auto order = at::tensor(plan.unit_order, at::kLong);
+  // Pixels, not embeddings, are put into window order: they need no gradient.
+  const auto pixels = pixel_values_PF.view({units, -1}).index_select(0, order).view({units * unit, -1}).to(dtype);
+  const auto tables =
+      vision_rope(plan.positions, config.hidden_size / config.num_heads, dtype == at::kBFloat16 ? at::kFloat : dtype);
+  auto x = linear(pixels, weights.patch_embed);
+  for (int64_t i = 0; i < config.depth; ++i) {
+    const bool full = std::find(config.fullatt_block_indexes.begin(), config.fullatt_block_indexes.end(), i) !=
+                      config.fullatt_block_indexes.end();
+    const std::shared_ptr<const AttentionPlan> attention = full ? plan.frames : plan.windows;
+    const auto& block = weights.blocks[i];
+    x = run_layer([=, &block,
+                   &config](const at::Tensor& in) { return run_block(in, block, tables, attention, config.num_heads); },
+                  x, recompute);
+  }
+  const auto merged = rms_norm(x, weights.merger_norm, kNormEps).view({units, -1});
+  const auto embeds = linear(at::gelu(linear(merged, weights.merger_fc1, weights.merger_fc1_bias)), weights.merger_fc2,
+                             weights.merger_fc2_bias);
+  return embeds.index_select(0, at::argsort(order));
+}
+
+}  // namespace papo::qwen2_5_vl

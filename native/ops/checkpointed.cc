@@ -1,0 +1,35 @@
+#include "ops/checkpointed.h"
+
+#include "ops/context.h"
+
+namespace papo {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+class Checkpointed : public torch::autograd::Function<Checkpointed> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const LayerFunction& layer) {
+    ctx->save_for_backward({x});
+    hold(ctx, layer);
+    at::NoGradGuard no_grad;
+    return layer(x);
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    at::AutoGradMode with_grad(true);
+    const auto x = ctx->get_saved_variables()[0].detach().set_requires_grad(true);
+    const auto y = held<LayerFunction>(ctx)(x);
+    torch::autograd::backward({y}, {grads[0]});
+    return {x.grad(), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor run_layer(const LayerFunction& layer, const at::Tensor& x, bool recompute) {
+  if (!recompute || !at::GradMode::is_enabled() || !x.requires_grad()) return layer(x);
+  return Checkpointed::apply(x, layer);
+}
+
+}  // namespace papo

@@ -1,0 +1,69 @@
+#include "ops/rope.h"
+
+#include "ops/context.h"
+
+namespace papo {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// direction 1 rotates forward, -1 is the transpose: both halves of cos (and of sin) are equal, so the backward pass
+// is the rotation by the negative angle.
+template <class T>
+void rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, T direction, at::Tensor& y) {
+  const int64_t heads = x.size(1), size = x.size(2), half = size / 2;
+  const int64_t row_stride = x.stride(0), head_stride = x.stride(1);
+  const T *from = x.data_ptr<T>(), *cos_data = cos.data_ptr<T>(), *sin_data = sin.data_ptr<T>();
+  T* to = y.data_ptr<T>();
+  at::parallel_for(0, x.size(0), 32, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const T *c = cos_data + row * size, *s = sin_data + row * size;
+      for (int64_t head = 0; head < heads; ++head) {
+        const T *low = from + row * row_stride + head * head_stride, *high = low + half;
+        T *out_low = to + (row * heads + head) * size, *out_high = out_low + half;
+        for (int64_t e = 0; e < half; ++e) {
+          out_low[e] = low[e] * c[e] - high[e] * s[e] * direction;
+          out_high[e] = high[e] * c[e] + low[e] * s[e] * direction;
+        }
+      }
+    }
+  });
+}
+
+at::Tensor rotated(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int direction) {
+  auto y = at::empty(x.sizes(), x.options());
+  if (x.scalar_type() == at::kDouble)
+    rotate<double>(x, cos, sin, direction, y);
+  else
+    rotate<float>(x, cos, sin, static_cast<float>(direction), y);
+  return y;
+}
+
+class Rope : public torch::autograd::Function<Rope> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+    ctx->save_for_backward({cos, sin});
+    return rotated(x, cos, sin, 1);
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    auto saved = ctx->get_saved_variables();
+    auto grad = grads[0].stride(2) == 1 ? grads[0] : grads[0].contiguous();
+    return {rotated(grad, saved[0], saved[1], -1), at::Tensor(), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor rope(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tensor& sin_TE) {
+  if (has_cpu_kernel(x_THE) && x_THE.stride(2) == 1) return Rope::apply(x_THE, cos_TE, sin_TE);
+  return rope_composed(x_THE, cos_TE, sin_TE);
+}
+
+at::Tensor rope_composed(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tensor& sin_TE) {
+  auto halves = x_THE.chunk(2, -1);
+  auto rotated = at::cat({-halves[1], halves[0]}, -1);
+  return x_THE * cos_TE.unsqueeze(1) + rotated * sin_TE.unsqueeze(1);
+}
+
+}  // namespace papo

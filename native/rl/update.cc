@@ -1,0 +1,73 @@
+#include "rl/update.h"
+
+#include "core/error.h"
+
+namespace papo {
+namespace {
+
+at::Tensor slice(const std::shared_ptr<const LogProbs>& scores, int64_t begin, int64_t end) {
+  return scores ? scores->log_probs_R.slice(0, begin, end) : at::Tensor();
+}
+
+void add_metrics(std::vector<std::pair<std::string, double>>& sums,
+                 const std::vector<std::pair<std::string, double>>& more) {
+  for (const auto& [name, value] : more) {
+    auto found = std::find_if(sums.begin(), sums.end(), [&](const auto& sum) { return sum.first == name; });
+    if (found == sums.end())
+      sums.emplace_back(name, value);
+    else
+      found->second += value;
+  }
+}
+
+}  // namespace
+
+UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
+                              const UpdateInputs& inputs, const Watch& watch) {
+  check(policy.options.trained, "forward_backward", "the policy was opened without gradients", "E_VALUE");
+  check(0 <= inputs.first_group && inputs.first_group < inputs.last_group &&
+            inputs.last_group <= static_cast<int64_t>(batch.groups.size()),
+        "forward_backward", "the groups to update on lie outside the batch", "E_VALUE");
+  at::AutoGradMode with_grad(true);
+  const auto tokens = batch.token_offsets(), responses = batch.response_offsets();
+  const int64_t first_response = responses[inputs.first_group];
+  UpdateReport report;
+  for (const auto& [first, last] : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens)) {
+    watch.poll("forward_backward");
+    std::vector<const GroupInput*> groups;
+    ObjectiveBatch micro;
+    for (int64_t g = first; g < last; ++g) {
+      groups.push_back(&batch.groups[g]);
+      for (const auto& response : batch.groups[g].responses)
+        micro.response_lengths.push_back(static_cast<int64_t>(response.size()));
+    }
+    const int64_t begin = tokens[first], end = tokens[last];
+    if (begin == end) continue;
+    const auto scores = score_groups(policy, groups, inputs.temperature, spec.full_entropy, nullptr);
+    micro.log_probs_R = scores.log_probs_N;
+    micro.entropy_R = scores.entropy_N;
+    micro.old_log_probs_R =
+        inputs.old_log_probs ? slice(inputs.old_log_probs, begin, end) : scores.log_probs_N.detach();
+    micro.ref_log_probs_R = slice(inputs.ref_log_probs, begin, end);
+    if (inputs.recompute != nullptr) {
+      const auto masked = score_groups(policy, groups, inputs.temperature, spec.full_entropy, inputs.recompute);
+      micro.aug_log_probs_R = masked.log_probs_N;
+      micro.aug_entropy_R = masked.entropy_N;
+    } else {
+      micro.aug_log_probs_R = slice(inputs.aug_log_probs, begin, end);
+      if (spec.full_entropy && inputs.aug_log_probs && inputs.aug_log_probs->entropy_R.defined())
+        micro.aug_entropy_R = inputs.aug_log_probs->entropy_R.slice(0, begin, end);
+    }
+    if (inputs.advantages_R.defined()) micro.advantages_R = inputs.advantages_R.slice(0, begin, end);
+    micro.weights = inputs.weights.slice(responses[first] - first_response, responses[last] - first_response);
+    const auto result = objective(spec, micro);
+    torch::autograd::backward({result.loss}, {});
+    add_metrics(report.metrics, result.metrics);
+    report.perception_kl.insert(report.perception_kl.end(), result.perception_kl.begin(), result.perception_kl.end());
+    report.num_tokens += result.num_tokens;
+    watch.report(last - inputs.first_group, inputs.last_group - inputs.first_group);
+  }
+  return report;
+}
+
+}  // namespace papo

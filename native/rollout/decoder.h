@@ -1,0 +1,40 @@
+// Cached decoding with the policy's own weights: a prompt is prefilled once and shared by its responses.
+#pragma once
+
+#include "attention/kv_cache.h"
+#include "model/qwen2_5_vl/policy.h"
+
+namespace papo {
+
+// A prefilled prompt.
+struct PrefilledPrompt {
+  std::shared_ptr<PromptKv> kv;
+  int64_t next_position;
+  at::Tensor last_hidden_1D;  // predicts the first response token
+};
+
+// A response being decoded.
+struct DecodingResponse {
+  const PrefilledPrompt* prompt;
+  ResponseKv kv;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(const Policy& policy);
+  const KvShape& kv_shape() const { return shape_; }
+
+  // Several prompts in one packed pass.
+  std::vector<PrefilledPrompt> prefill(const std::vector<const PromptInput*>& prompts) const;
+  // Feeds tokens[i] to responses[i] (those of one prompt next to each other) -> hidden states [M, D] that predict the
+  // token after it.
+  at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) const;
+  // Logits [M, V] float32 of hidden states.
+  at::Tensor logits(const at::Tensor& hidden_MD) const;
+
+ private:
+  const Policy& policy_;
+  KvShape shape_;
+};
+
+}  // namespace papo
