@@ -27,3 +27,9 @@ export function onInterrupt(): Interrupt {
     },
   };
 }
+
+/** Runs `work` under {@link onInterrupt}. */
+export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  using interrupt = onInterrupt();
+  return await work(interrupt.signal);
+}

@@ -7,7 +7,7 @@ import { CheckpointError } from "../errors.ts";
 import type { ImageHandle, ImageSpec, VerifyReport } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
-import { readImageSpec } from "../processor/image-spec.ts";
+import { readImageSpec } from "../processor/image-size.ts";
 import { Policy } from "./policy.ts";
 import { readHeader, type SafetensorsHeader, type TensorEntry } from "./safetensors.ts";
 import { canonicalName } from "./tensor-names.ts";
@@ -121,7 +121,7 @@ class CaseCheck {
     const native = loadNative();
     const { images: names, n_prompt: numPrompt } = this.#case();
     const ids = Int32Array.from(this.#integers("input_ids"));
-    const spec = await readImageSpec(this.#dir);
+    const spec = await readImageSpec(this.#dir, { trainerMinPixels: 0, trainerMaxPixels: 0 });
     const images = await this.#images(names, spec);
     try {
       const prompt = { exampleId: `case${this.#index}`, ids: ids.slice(0, numPrompt), images };

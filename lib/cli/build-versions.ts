@@ -1,0 +1,8 @@
+import { loadNative } from "../native/load.ts";
+import { papoVersion } from "./program.ts";
+
+/** Versions that a run's record and a report of a bug need. */
+export function buildVersions(): Record<string, string> {
+  const { torchVersion, cpuCapability, compiler, vectorUnit } = loadNative().runtimeInfo();
+  return { papo: papoVersion(), node: process.version, torch: torchVersion, cpu: cpuCapability, compiler, vectorUnit };
+}

@@ -1,0 +1,125 @@
+// What a training checkpoint holds beside the model folder: optimizer.safetensors and trainer.json, enough that a
+// resumed run is equal to an uninterrupted one.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { KlController, KlControllerState } from "../algorithm/coefficient-schedule.ts";
+import type { ExampleStream } from "../data/example-stream.ts";
+import type { SamplerState } from "../data/sampler.ts";
+import { CheckpointError } from "../errors.ts";
+import type { OptimizerHandle } from "../native/binding.ts";
+import { callNative } from "../native/call.ts";
+import { loadNative } from "../native/load.ts";
+import type { Policy } from "../policy/policy.ts";
+import { layoutTensors } from "../policy/safetensors-layout.ts";
+import { readHeader } from "../policy/safetensors.ts";
+import type { Updater } from "./updater.ts";
+
+const optimizerFile = "optimizer.safetensors";
+const trainerFile = "trainer.json";
+const version = 1;
+
+/** The best validation so far. */
+export interface BestScore {
+  readonly step: number;
+  readonly score: number;
+}
+
+/** trainer.json. */
+export interface TrainerState {
+  readonly version: number;
+  /** Steps taken. */
+  readonly step: number;
+  readonly optimizerSteps: number;
+  readonly sampler: SamplerState;
+  readonly klController: KlControllerState;
+  readonly skippedInRow: number;
+  readonly best: BestScore | null;
+}
+
+/** What a checkpoint is made from. */
+export interface CheckpointParts {
+  readonly policy: Policy;
+  readonly optimizer: OptimizerHandle;
+  readonly stream: ExampleStream;
+  readonly klController: KlController;
+  readonly updater: Updater;
+}
+
+/** The state between two steps, small enough to take after every step. */
+export function takeState(parts: CheckpointParts, step: number, best: BestScore | null): TrainerState {
+  return {
+    version,
+    step,
+    optimizerSteps: loadNative().optimizerNumSteps(parts.optimizer),
+    sampler: parts.stream.state(),
+    klController: parts.klController.state(),
+    skippedInRow: parts.updater.skippedInRow,
+    best,
+  };
+}
+
+export interface FillOptions {
+  readonly dtype: "float32" | "bfloat16";
+  /** Leave the optimizer out: such a checkpoint cannot resume. */
+  readonly modelOnly: boolean;
+}
+
+/** Fills an empty folder with a checkpoint. */
+export async function fillCheckpoint(
+  dir: string,
+  { policy, optimizer }: CheckpointParts,
+  state: TrainerState,
+  { dtype, modelOnly }: FillOptions,
+): Promise<void> {
+  await policy.save(dir, { dtype });
+  if (modelOnly) return;
+  const native = loadNative();
+  const { header, entries } = layoutTensors(native.optimizerTensors(optimizer), { format: "pt" });
+  await callNative({}, () => native.writeOptimizer(optimizer, join(dir, optimizerFile), header, entries));
+  await writeFile(join(dir, trainerFile), `${JSON.stringify(state, null, 2)}\n`);
+}
+
+/**
+ * trainer.json of a checkpoint.
+ * @throws {CheckpointError} when the checkpoint holds the model only, or the file is broken
+ */
+export async function readTrainerState(dir: string): Promise<TrainerState> {
+  let text: string;
+  try {
+    text = await readFile(join(dir, trainerFile), "utf8");
+  } catch (error) {
+    throw new CheckpointError(dir, `${trainerFile} is missing: a model without its optimizer cannot resume`, {
+      cause: error,
+    });
+  }
+  try {
+    const state = JSON.parse(text) as TrainerState;
+    if (state.version !== version) throw new Error(`expected version ${version}, got ${state.version}`);
+    return state;
+  } catch (error) {
+    throw new CheckpointError(dir, `${trainerFile}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * Brings everything but the policy's weights, which are opened from the folder, to the checkpoint's state.
+ * @throws {CheckpointError} when the optimizer's file does not fit
+ */
+export async function restoreState(dir: string, state: TrainerState, parts: CheckpointParts): Promise<void> {
+  const native = loadNative();
+  const file = join(dir, optimizerFile);
+  const { tensors } = await readHeader(file);
+  const expected = native.optimizerTensors(parts.optimizer);
+  const entries = expected.map(({ name, shape, dtype }) => {
+    const entry = tensors.get(name);
+    if (entry?.dtype !== dtype || entry.shape.join() !== shape.join()) {
+      throw new CheckpointError(dir, `${optimizerFile}: expected ${name} ${dtype} [${shape.join(", ")}]`);
+    }
+    return entry;
+  });
+  await callNative({}, () => native.readOptimizer(parts.optimizer, file, entries));
+  native.setOptimizerNumSteps(parts.optimizer, state.optimizerSteps);
+  parts.stream.restore(state.sampler);
+  parts.klController.restore(state.klController);
+  parts.updater.skippedInRow = state.skippedInRow;
+}

@@ -1,0 +1,303 @@
+// A step's rollout batch -> gradients and optimizer steps: scoring under the fixed weights, advantages, then one
+// optimizer step per optim.globalBatchSize prompts.
+import { advantages } from "../algorithm/advantage.ts";
+import { maskedView } from "../algorithm/augment.ts";
+import { type KlController, klPrcpCoefAt } from "../algorithm/coefficient-schedule.ts";
+import { entropyDiscount, lossSpec, needsAugLogProbs } from "../algorithm/loss-spec.ts";
+import { responseWeights } from "../algorithm/response-weights.ts";
+import type { RunConfig } from "../config/schema.ts";
+import { NonFiniteError } from "../errors.ts";
+import type { BatchHandle, LogProbsHandle, LossSpec, OptimizerHandle, UpdateInputs } from "../native/binding.ts";
+import { callNative } from "../native/call.ts";
+import { loadNative } from "../native/load.ts";
+import type { Policy } from "../policy/policy.ts";
+import { groupInput } from "../rollout/rollout.ts";
+import type { RewardedGroup, StepMetrics } from "../types.ts";
+import { MetricSums } from "./metrics.ts";
+import type { Progress } from "./progress.ts";
+import { learningRate } from "./schedule.ts";
+import { type PhaseTimer, spreadMetrics } from "./step-metrics.ts";
+
+export interface UpdaterParts {
+  readonly config: RunConfig;
+  readonly policy: Policy;
+  /** The frozen initial policy; undefined without a KL to it. */
+  readonly reference: Policy | undefined;
+  readonly optimizer: OptimizerHandle;
+  readonly klController: KlController;
+  readonly progress: Progress;
+  readonly totalSteps: number;
+}
+
+export interface UpdateBatch {
+  readonly groups: readonly RewardedGroup[];
+  /** Rewards of the greedy responses, one a group; ReMax only. */
+  readonly greedyRewards?: readonly number[];
+  /** Of the data set, for the masks. */
+  readonly epoch: number;
+  readonly step: number;
+}
+
+export interface UpdateResult {
+  readonly metrics: StepMetrics;
+  /** Per response in batch order; undefined entries where it differs from token to token. */
+  readonly advantages: readonly (number | undefined)[];
+  /** Mean perception KL per response, nats; empty without the term. */
+  readonly perceptionKl: readonly number[];
+}
+
+/** Native handles of one step, all freed together. */
+class StepHandles implements Disposable {
+  readonly #handles: { dispose: () => void }[] = [];
+  keep<H extends Parameters<ReturnType<typeof loadNative>["dispose"]>[0]>(handle: H): H {
+    this.#handles.push({
+      dispose: () => {
+        loadNative().dispose(handle);
+      },
+    });
+    return handle;
+  }
+  [Symbol.dispose](): void {
+    for (const { dispose } of this.#handles) dispose();
+  }
+}
+
+interface Scores {
+  readonly batch: BatchHandle;
+  readonly old?: LogProbsHandle;
+  readonly ref?: LogProbsHandle;
+  readonly aug?: LogProbsHandle;
+}
+
+export class Updater {
+  readonly #parts: UpdaterParts;
+  #skippedInRow = 0;
+
+  constructor(parts: UpdaterParts) {
+    this.#parts = parts;
+  }
+
+  /** Optimizer steps in a row that a non-finite gradient has skipped; checkpoints keep it. */
+  get skippedInRow(): number {
+    return this.#skippedInRow;
+  }
+  set skippedInRow(count: number) {
+    this.#skippedInRow = count;
+  }
+
+  /**
+   * Moves the policy by one rollout batch.
+   * @throws {NonFiniteError} when optim.maxSkippedInRow optimizer steps in a row had a non-finite gradient
+   */
+  async update(update: UpdateBatch, timer: PhaseTimer, signal: AbortSignal | undefined): Promise<UpdateResult> {
+    using handles = new StepHandles();
+    const scores = await this.#score(update, timer, handles, signal);
+    const advantage = await timer.measure("adv", () => this.#advantages(update, scores, handles));
+    const result = await timer.measure("update_actor", () => this.#optimize(update, scores, advantage, signal));
+    return {
+      advantages: advantage.perResponse,
+      perceptionKl: result.perceptionKl,
+      metrics: { ...advantage.metrics, ...result.metrics },
+    };
+  }
+
+  /** Log-probs under the weights of the rollout, the reference, and the rollout's weights on the masked picture. */
+  async #score(
+    { groups, epoch }: UpdateBatch,
+    timer: PhaseTimer,
+    handles: StepHandles,
+    signal: AbortSignal | undefined,
+  ): Promise<Scores> {
+    const { config, policy, reference, progress } = this.#parts;
+    const native = loadNative();
+    const batch = handles.keep(native.createBatch(groups.map(groupInput)));
+    const score = async (phaseName: string, scored: Policy, masked: boolean): Promise<LogProbsHandle> => {
+      using phase = progress.phase(phaseName, groups.length, "groups");
+      const options = {
+        temperature: config.rollout.temperature,
+        entropy: masked && config.algorithm.entropy.kind === "full",
+        maxTokens: config.optim.microBatchTokens,
+        ...(masked ? { view: maskedView(config, epoch) } : {}),
+      };
+      const onProgress = (done: number): void => {
+        phase.update(done);
+      };
+      return handles.keep(
+        await callNative({ signal, progress: onProgress }, (watch) =>
+          native.computeLogProbs(scored.handle, batch, options, watch),
+        ),
+      );
+    };
+    const needsOld = this.#numOptimizerSteps(groups.length) > 1 || config.algorithm.klRef.mode === "reward";
+    const needsAug = needsAugLogProbs(config.algorithm) && config.aug.grad === "none";
+    return {
+      batch,
+      ...(needsOld ? { old: await timer.measure("old", () => score("old log-probs", policy, false)) } : {}),
+      ...(reference ? { ref: await timer.measure("ref", () => score("reference", reference, false)) } : {}),
+      ...(needsAug ? { aug: await timer.measure("aug_probs", () => score("masked pictures", policy, true)) } : {}),
+    };
+  }
+
+  #numOptimizerSteps(numGroups: number): number {
+    const { optim, algorithm } = this.#parts.config;
+    return Math.ceil(numGroups / optim.globalBatchSize) * algorithm.epochs;
+  }
+
+  async #advantages({ groups, greedyRewards }: UpdateBatch, { old, ref }: Scores, handles: StepHandles) {
+    const { config, klController } = this.#parts;
+    const { klRef, advantage } = config.algorithm;
+    const overall = groups.map(({ rewards }) => rewards.map((reward) => reward.overall));
+    const metrics: Record<string, number> = { ...spreadMetrics("critic/score", overall.flat()) };
+    let inner = overall;
+    let tokenAdvantages: LogProbsHandle | undefined;
+    if (klRef.mode === "reward" && old && ref) {
+      const kl = await callNative({}, () => loadNative().klPerResponse(old, ref, klRef.estimator));
+      const { coef } = klController;
+      let next = 0;
+      inner = overall.map((rewards) => rewards.map((reward) => reward - coef * (kl.sums[next++] ?? 0)));
+      const meanKl = kl.means.reduce((sum, value) => sum + value, 0) / Math.max(1, kl.means.length);
+      metrics["critic/kl"] = meanKl;
+      metrics["critic/kl_coef"] = coef;
+      klController.update(meanKl, kl.means.length);
+      if (advantage === "reinforce_plus_plus") {
+        const options = { rewards: Float64Array.from(overall.flat()), estimator: klRef.estimator, coef };
+        tokenAdvantages = handles.keep(await callNative({}, () => loadNative().tokenAdvantages(old, ref, options)));
+      }
+    }
+    Object.assign(metrics, spreadMetrics("critic/rewards", inner.flat()));
+    if (tokenAdvantages) {
+      return { tokenAdvantages, perResponse: inner.flat().map(() => undefined), metrics };
+    }
+    const perGroup = advantages(
+      advantage,
+      groups.map(({ responses }, index) => ({
+        rewards: inner[index] ?? [],
+        lengths: responses.map(({ ids }) => ids.length),
+        ...(greedyRewards ? { greedyReward: greedyRewards[index] ?? 0 } : {}),
+      })),
+    );
+    const perResponse = perGroup.flat();
+    const spread = {
+      ...spreadMetrics("critic/advantages", perResponse),
+      ...spreadMetrics("critic/returns", perResponse),
+    };
+    return { tokenAdvantages, perResponse, metrics: { ...metrics, ...spread } };
+  }
+
+  async #optimize(
+    update: UpdateBatch,
+    scores: Scores,
+    advantage: { tokenAdvantages: LogProbsHandle | undefined; perResponse: readonly (number | undefined)[] },
+    signal: AbortSignal | undefined,
+  ): Promise<{ metrics: StepMetrics; perceptionKl: number[] }> {
+    const { config, progress, totalSteps } = this.#parts;
+    const { algorithm, optim } = config;
+    const klPrcpCoef = klPrcpCoefAt(algorithm.klPrcp, update.step, totalSteps);
+    const spec = lossSpec(algorithm, klPrcpCoef);
+    const lr = learningRate(config, update.step, totalSteps);
+    const sums = new MetricSums();
+    const perceptionKl: number[] = [];
+    const numGroups = update.groups.length;
+    using phase = progress.phase("update", this.#numOptimizerSteps(numGroups), "optimizer steps");
+    let done = 0;
+    for (let pass = 0; pass < algorithm.epochs; pass += 1) {
+      for (let first = 0; first < numGroups; first += optim.globalBatchSize) {
+        const range = { first, last: Math.min(numGroups, first + optim.globalBatchSize) };
+        const report = await this.#step({ update, scores, advantage, spec, lr, range, isFirst: done === 0 }, signal);
+        sums.add(report.metrics, report.numTokens);
+        if (pass === 0) perceptionKl.push(...report.perceptionKl);
+        phase.update((done += 1));
+      }
+    }
+    return { metrics: { ...sums.result(), ...coefficientMetrics(config, klPrcpCoef), "actor/lr": lr }, perceptionKl };
+  }
+
+  /** One optimizer step. */
+  async #step(
+    work: {
+      update: UpdateBatch;
+      scores: Scores;
+      advantage: { tokenAdvantages: LogProbsHandle | undefined; perResponse: readonly (number | undefined)[] };
+      spec: LossSpec;
+      lr: number;
+      range: { first: number; last: number };
+      /** The weights are still those of the rollout. */
+      isFirst: boolean;
+    },
+    signal: AbortSignal | undefined,
+  ): Promise<{ metrics: StepMetrics; numTokens: number; perceptionKl: Float64Array }> {
+    const { config, policy, optimizer } = this.#parts;
+    const { update, scores, advantage, range } = work;
+    const native = loadNative();
+    const part = update.groups.slice(range.first, range.last);
+    const firstResponse = update.groups.slice(0, range.first).reduce((sum, group) => sum + group.responses.length, 0);
+    const rewards = part.flatMap((group) => group.rewards);
+    const inputs: UpdateInputs = {
+      firstGroup: range.first,
+      lastGroup: range.last,
+      temperature: config.rollout.temperature,
+      maxTokens: config.optim.microBatchTokens,
+      ...(scores.old && !work.isFirst ? { oldLogProbs: scores.old } : {}),
+      ...(scores.ref && config.algorithm.klRef.mode === "loss" ? { refLogProbs: scores.ref } : {}),
+      ...(scores.aug ? { augLogProbs: scores.aug } : {}),
+      ...(needsAugLogProbs(config.algorithm) && config.aug.grad === "recompute"
+        ? { recompute: maskedView(config, update.epoch) }
+        : {}),
+      ...(advantage.tokenAdvantages ? { tokenAdvantages: advantage.tokenAdvantages } : {}),
+      weights: responseWeights(config, {
+        rewards,
+        lengths: part.flatMap(({ responses }) => responses.map(({ ids }) => ids.length)),
+        ...(advantage.tokenAdvantages
+          ? {}
+          : {
+              advantages: advantage.perResponse
+                .slice(firstResponse, firstResponse + rewards.length)
+                .map((value) => value ?? 0),
+            }),
+      }),
+    };
+    const report = await callNative({ signal }, (watch) =>
+      native.forwardBackward(policy.handle, scores.batch, work.spec, inputs, watch),
+    );
+    const { gradNorm, skipped } = await callNative({}, () =>
+      native.optimizerStep(optimizer, policy.handle, work.lr, config.optim.maxGradNorm),
+    );
+    this.#countSkip(skipped, update.step);
+    const metrics = Object.fromEntries(Object.entries(report.metrics).map(([name, value]) => [`actor/${name}`, value]));
+    // Differs: the reference logs the total loss under this name.
+    if (config.compat === "reference") metrics["actor/pg_loss"] = metrics["actor/total_loss"] ?? 0;
+    return {
+      metrics: {
+        ...metrics,
+        ...(skipped ? {} : { "actor/grad_norm": gradNorm }),
+        "actor/skipped_updates": Number(skipped),
+      },
+      numTokens: report.numTokens,
+      perceptionKl: report.perceptionKl,
+    };
+  }
+
+  #countSkip(skipped: boolean, step: number): void {
+    this.#skippedInRow = skipped ? this.#skippedInRow + 1 : 0;
+    const { maxSkippedInRow } = this.#parts.config.optim;
+    if (this.#skippedInRow <= maxSkippedInRow) return;
+    throw new NonFiniteError(
+      "actor/grad_norm",
+      step,
+      `the gradient was not finite ${this.#skippedInRow} optimizer steps in a row (optim.maxSkippedInRow ${maxSkippedInRow})`,
+    );
+  }
+}
+
+/** The coefficients that act at this step. */
+function coefficientMetrics({ algorithm }: RunConfig, klPrcpCoef: number): StepMetrics {
+  const { klRef, klPrcp, entropy, sft } = algorithm;
+  const discount = entropyDiscount(algorithm, klPrcpCoef);
+  return {
+    ...(klRef.mode === "loss" ? { "actor/kl_coef": klRef.coef } : {}),
+    ...(klPrcp.enabled ? { "actor/kl_prcp_coef": klPrcpCoef, "actor/kl_prcp_coef_annealing_discount": discount } : {}),
+    ...(entropy.augCoef > 0 ? { "actor/aug_entropy_loss_coef": entropy.augCoef * discount } : {}),
+    ...(entropy.oriCoef > 0 ? { "actor/ori_entropy_loss_coef": entropy.oriCoef * discount } : {}),
+    ...(sft.coef > 0 ? { "actor/sft_coef": sft.coef } : {}),
+  };
+}
