@@ -309,7 +309,7 @@ export interface NativeModule {
     refLogProbs: LogProbsHandle,
     options: { readonly rewards: Float64Array; readonly estimator: KlEstimator; readonly coef: number },
   ): Promise<LogProbsHandle>;
-  /** Adds the objective's gradient over the optimizer batch to the policy's. */
+  /** Adds the objective's gradient over the optimizer batch to the policy's; a failure midway zeroes that. */
   forwardBackward(
     policy: PolicyHandle,
     batch: BatchHandle,
@@ -417,8 +417,60 @@ export interface ObjectiveReport {
   readonly perceptionKl: Float64Array;
 }
 
+/** What a single op is run on: random numbers from the seed. */
+export interface OpSpec {
+  readonly dtype: PolicyOptions["dtype"];
+  readonly seed: number;
+  /** Sizes and settings by name. */
+  readonly sizes: Readonly<Record<string, number>>;
+  /** Attention: [prompt rows, response rows ...] of each group. */
+  readonly groups?: readonly (readonly number[])[];
+  /** Attention: rows that all see each other. */
+  readonly fullBlocks?: readonly number[];
+}
+
 /** Single ops, there when `runtimeInfo().testing`. */
 export interface NativeTesting {
+  /**
+   * Runs an op's kernel and its composed reference forward and backward. Largest difference over the largest expected
+   * value: outputs by name, gradients as `grad <name>`; the kernel runs twice, adding to weight gradients of 1.
+   */
+  compareOp(
+    op: "rms_norm" | "swiglu" | "rope" | "linear" | "embedding" | "token_log_probs" | "group_attention",
+    spec: OpSpec,
+  ): Promise<Record<string, number>>;
+  /** Likewise decode attention over caches, of each response's newest row. */
+  compareDecodeAttention(spec: OpSpec): Promise<number>;
+  /** Logits of cached decoding, fed with the responses, beside those of the packed pass. */
+  compareDecode(policy: PolicyHandle, batch: BatchHandle): Promise<number>;
+  /** hidden [N, width] against head [V, width] in float64; gradients of the sum of the log-probs. */
+  tokenLogProbs(
+    hidden: Float64Array,
+    head: Float64Array,
+    targets: Int32Array,
+    options: {
+      readonly width: number;
+      readonly temperature: number;
+      readonly entropy: boolean;
+      readonly chunkBytes: number;
+    },
+  ): Promise<Readonly<Record<"logProbs" | "entropy" | "gradHidden" | "gradHead", Float64Array>>>;
+  /** Draws for positions 0, 1, ... of one stream. */
+  sampleTokens(
+    logits: Float32Array,
+    options: {
+      readonly temperature: number;
+      readonly topP: number;
+      readonly topK: number;
+      readonly seed: number;
+      readonly draws: number;
+    },
+  ): Promise<Int32Array>;
+  /** Philox4x32-10 of a counter of four words and a key of two. */
+  philox(counter: Uint32Array, key: Uint32Array): Uint32Array;
+  /** One tensor of a policy, flattened. */
+  policyValues(policy: PolicyHandle, name: string, kind: "weight" | "gradient"): Promise<Float64Array>;
+  setPolicyValues(policy: PolicyHandle, name: string, kind: "weight" | "gradient", values: Float64Array): Promise<void>;
   objective(
     tokens: ObjectiveTokens,
     weights: ResponseWeights,

@@ -9,5 +9,6 @@ void export_runtime(Napi::Env env, Napi::Object exports);    // build info, thre
 void export_image(Napi::Env env, Napi::Object exports);      // images, resizing, patches, patch masks
 void export_policy(Napi::Env env, Napi::Object exports);     // policy, generation, log-probs, training step
 void export_objective(Napi::Env env, Napi::Object exports);  // the objective on given log-probs, for tests
+void export_testing(Napi::Env env, Napi::Object exports);    // single ops for tests: native/test
 
 }  // namespace papo

@@ -9,14 +9,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Bytes of float32 logits that one chunk may hold.
-constexpr int64_t kChunkBytes = int64_t{128} << 20;
-
-int64_t chunk_rows(int64_t vocab) { return std::max<int64_t>(16, kChunkBytes / (vocab * 4)); }
-
 struct HeadState {
   Param head;
-  double temperature;
+  HeadOptions options;
+
+  int64_t chunk_rows() const { return std::max<int64_t>(16, options.chunk_bytes / (head.value.size(0) * 4)); }
 };
 
 at::Tensor chunk_logits(const at::Tensor& hidden, const at::Tensor& head, double temperature) {
@@ -28,23 +25,25 @@ at::Tensor chunk_logits(const at::Tensor& hidden, const at::Tensor& head, double
 class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
  public:
   static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& head_value,
-                               const at::Tensor& targets, const HeadState& state, bool with_entropy) {
-    const int64_t rows = hidden.size(0), vocab = state.head.value.size(0);
+                               const at::Tensor& targets, const HeadState& state) {
+    const int64_t rows = hidden.size(0);
+    const bool with_entropy = state.options.with_entropy;
     const auto options = hidden.options().dtype(hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     auto log_probs = at::empty({rows}, options), lse = at::empty({rows}, options);
     auto entropy = with_entropy ? at::empty({rows}, options) : at::Tensor();
     const auto head = state.head.value.detach();
-    for (int64_t begin = 0; begin < rows; begin += chunk_rows(vocab)) {
-      const int64_t count = std::min(chunk_rows(vocab), rows - begin);
-      const auto logits_CV = chunk_logits(hidden.narrow(0, begin, count), head, state.temperature);
+    for (int64_t begin = 0; begin < rows; begin += state.chunk_rows()) {
+      const int64_t count = std::min(state.chunk_rows(), rows - begin);
+      const auto logits_CV = chunk_logits(hidden.narrow(0, begin, count), head, state.options.temperature);
       const auto lse_C = at::logsumexp(logits_CV, {1});
       const auto target_C = logits_CV.gather(1, targets.narrow(0, begin, count).unsqueeze(1)).squeeze(1);
       lse.narrow(0, begin, count).copy_(lse_C);
       log_probs.narrow(0, begin, count).copy_(target_C - lse_C);
       if (with_entropy) {
-        const auto probs_CV = (logits_CV - lse_C.unsqueeze(1)).exp_();
-        // A logit of -inf has probability 0 and must not turn 0 * inf into nan.
-        entropy.narrow(0, begin, count).copy_(lse_C - (probs_CV * logits_CV.clamp_min(-1e30)).sum(1));
+        // Of log-probs, not of logits: those may be large, and their rounding with them. A log-prob of -inf has
+        // probability 0 and must not turn 0 * inf into nan.
+        const auto log_p_CV = logits_CV.sub_(lse_C.unsqueeze(1)).clamp_min_(-1e30);
+        entropy.narrow(0, begin, count).copy_(log_p_CV.exp().mul_(log_p_CV).sum(1).neg_());
       }
     }
     if (!lse.isfinite().all().item<bool>()) {
@@ -61,15 +60,15 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
     const auto saved = ctx->get_saved_variables();
     const auto &hidden = saved[0], &targets = saved[1], &lse = saved[2], &entropy = saved[3];
     const auto& state = held<HeadState>(ctx);
-    const int64_t rows = hidden.size(0), vocab = state.head.value.size(0);
+    const int64_t rows = hidden.size(0);
     const auto head = state.head.value.detach();
     const bool entropy_grad = entropy.defined() && grads[1].defined();
     auto grad_hidden = at::empty_like(hidden);
-    for (int64_t begin = 0; begin < rows; begin += chunk_rows(vocab)) {
-      const int64_t count = std::min(chunk_rows(vocab), rows - begin);
+    for (int64_t begin = 0; begin < rows; begin += state.chunk_rows()) {
+      const int64_t count = std::min(state.chunk_rows(), rows - begin);
       const auto part = [&](const at::Tensor& x) { return x.narrow(0, begin, count); };
       const auto hidden_CD = part(hidden);
-      auto log_p_CV = chunk_logits(hidden_CD, head, state.temperature).sub_(part(lse).unsqueeze(1));
+      auto log_p_CV = chunk_logits(hidden_CD, head, state.options.temperature).sub_(part(lse).unsqueeze(1));
       const auto p_CV = log_p_CV.exp();
       auto grad_CV = at::Tensor();
       if (entropy_grad) {
@@ -83,7 +82,7 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
         auto from_log_prob = (p_CV * -g_C1).scatter_add_(1, part(targets).unsqueeze(1), g_C1);
         grad_CV = grad_CV.defined() ? grad_CV.add_(from_log_prob) : from_log_prob;
       }
-      if (state.temperature != 1.0) grad_CV.div_(state.temperature);
+      if (state.options.temperature != 1.0) grad_CV.div_(state.options.temperature);
       const auto narrow_grad = grad_CV.to(hidden.scalar_type());
       grad_hidden.narrow(0, begin, count).copy_(at::mm(narrow_grad, head));
       if (state.head.trained()) {
@@ -93,16 +92,16 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
           state.head.grad.add_(at::mm(narrow_grad.t(), hidden_CD));
       }
     }
-    return {grad_hidden, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+    return {grad_hidden, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
 TokenScores token_log_probs(const at::Tensor& hidden_ND, const Param& head, const at::Tensor& targets_N,
-                            double temperature, bool with_entropy) {
-  auto out = TokenLogProbs::apply(hidden_ND, head.value, targets_N, HeadState{head, temperature}, with_entropy);
-  return {out[0], with_entropy ? out[1] : at::Tensor()};
+                            const HeadOptions& options) {
+  auto out = TokenLogProbs::apply(hidden_ND, head.value, targets_N, HeadState{head, options});
+  return {out[0], options.with_entropy ? out[1] : at::Tensor()};
 }
 
 TokenScores token_log_probs_composed(const at::Tensor& hidden_ND, const at::Tensor& head_VD,

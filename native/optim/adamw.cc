@@ -25,7 +25,7 @@ double squares(const at::Tensor& flat_grad) {
 }
 
 struct StepSizes {
-  double decay;  // weights are multiplied by it
+  double decay;  // lr * weight decay: the share of a weight that goes
   double rate;   // lr / (1 - beta1^t)
   double root;   // 1 / sqrt(1 - beta2^t)
   double clip;   // gradients are multiplied by it
@@ -56,16 +56,15 @@ void move(const Pointers<W, M, G, A>& p, int64_t count, const AdamwSpec& spec, c
       p.grad[i] = 0;
       const A change = -rate * m / (std::sqrt(v) * root + eps);
       if (p.compensation != nullptr) {
-        // Kahan: the change goes through the buffer, which keeps what the rounded weight could not take.
-        const W before = static_cast<W>(static_cast<A>(p.weights[i]) * decay);
-        const W pending = static_cast<W>(static_cast<A>(p.compensation[i]) + change);
-        p.weights[i] = static_cast<W>(static_cast<A>(before) + static_cast<A>(pending));
-        p.compensation[i] =
-            static_cast<W>(static_cast<A>(pending) - (static_cast<A>(p.weights[i]) - static_cast<A>(before)));
+        // Kahan: decay and change go through the buffer, which keeps what the rounded weight could not take.
+        const A before = static_cast<A>(p.weights[i]);
+        const W pending = static_cast<W>(static_cast<A>(p.compensation[i]) + change - before * decay);
+        p.weights[i] = static_cast<W>(before + static_cast<A>(pending));
+        p.compensation[i] = static_cast<W>(static_cast<A>(pending) - (static_cast<A>(p.weights[i]) - before));
         continue;
       }
       const A before = p.master != nullptr ? p.master[i] : static_cast<A>(p.weights[i]);
-      const A after = before * decay + change;
+      const A after = before - before * decay + change;
       if (p.master != nullptr) p.master[i] = after;
       p.weights[i] = static_cast<W>(after);
     }
@@ -104,6 +103,9 @@ StepReport Adamw::step(ParameterStore& store, double lr, double max_grad_norm) {
   at::NoGradGuard no_grad;
   const auto weights = store.trained_values();
   const auto& grad = store.flat_grad();
+  check(grad.defined(), "optimizer_step", "the policy was opened without gradients", "E_VALUE");
+  check(weights.numel() == first_moment_.numel(), "optimizer_step",
+        "the optimizer belongs to a policy of another size");
   const double norm = gradient_norm(grad);
   if (!std::isfinite(norm)) {
     store.zero_grad();
@@ -111,7 +113,7 @@ StepReport Adamw::step(ParameterStore& store, double lr, double max_grad_norm) {
   }
   ++num_steps_;
   // As torch's clip_grad_norm_: the factor never exceeds 1.
-  const StepSizes sizes{1.0 - lr * spec_.weight_decay, lr / (1.0 - std::pow(spec_.beta1, num_steps_)),
+  const StepSizes sizes{lr * spec_.weight_decay, lr / (1.0 - std::pow(spec_.beta1, num_steps_)),
                         1.0 / std::sqrt(1.0 - std::pow(spec_.beta2, num_steps_)),
                         std::min(1.0, max_grad_norm / (norm + 1e-6))};
   const int64_t count = weights.numel();

@@ -20,14 +20,24 @@ void add_metrics(std::vector<std::pair<std::string, double>>& sums,
   }
 }
 
-}  // namespace
-
-UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
-                              const UpdateInputs& inputs, const Watch& watch) {
-  check(policy.options.trained, "forward_backward", "the policy was opened without gradients", "E_VALUE");
+void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInputs& inputs) {
+  constexpr const char* op = "forward_backward";
+  check(policy.options.trained, op, "the policy was opened without gradients", "E_VALUE");
   check(0 <= inputs.first_group && inputs.first_group < inputs.last_group &&
             inputs.last_group <= static_cast<int64_t>(batch.groups.size()),
-        "forward_backward", "the groups to update on lie outside the batch", "E_VALUE");
+        op, "the groups to update on lie outside the batch", "E_VALUE");
+  const auto responses = batch.response_offsets();
+  const int64_t count = responses[inputs.last_group] - responses[inputs.first_group];
+  const auto& w = inputs.weights;
+  for (const auto* values :
+       {&w.advantages, &w.loss_weights, &w.token_weights, &w.pg_weights, &w.prcp_weights, &w.sft_weights})
+    check(values->empty() || static_cast<int64_t>(values->size()) == count, op,
+          "weights: expected " + std::to_string(count) + " numbers, one a response, got " +
+              std::to_string(values->size()));
+}
+
+UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
+                          const UpdateInputs& inputs, const Watch& watch) {
   at::AutoGradMode with_grad(true);
   const auto tokens = batch.token_offsets(), responses = batch.response_offsets();
   const int64_t first_response = responses[inputs.first_group];
@@ -42,7 +52,10 @@ UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const Obj
         micro.response_lengths.push_back(static_cast<int64_t>(response.size()));
     }
     const int64_t begin = tokens[first], end = tokens[last];
-    if (begin == end) continue;
+    if (begin == end) {
+      if (spec.kl_prcp) report.perception_kl.resize(report.perception_kl.size() + micro.response_lengths.size(), 0.0);
+      continue;
+    }
     const auto scores = score_groups(policy, groups, inputs.temperature, spec.full_entropy, nullptr);
     micro.log_probs_R = scores.log_probs_N;
     micro.entropy_R = scores.entropy_N;
@@ -68,6 +81,19 @@ UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const Obj
     watch.report(last - inputs.first_group, inputs.last_group - inputs.first_group);
   }
   return report;
+}
+
+}  // namespace
+
+UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
+                              const UpdateInputs& inputs, const Watch& watch) {
+  check_inputs(policy, batch, inputs);
+  try {
+    return add_gradient(policy, batch, spec, inputs, watch);
+  } catch (...) {
+    policy.store.zero_grad();  // half an optimizer batch must not reach the next one
+    throw;
+  }
 }
 
 }  // namespace papo

@@ -32,7 +32,7 @@ struct UpdateReport {
   int64_t num_tokens = 0;
 };
 
-// Adds the gradient of the objective to the policy's.
+// Adds the gradient of the objective to the policy's; when it throws midway, the policy's gradient is zeroed.
 UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
                               const UpdateInputs& inputs, const Watch& watch);
 

@@ -103,7 +103,8 @@ int64_t sample_token(float* logits_V, int64_t vocab, const SamplingSpec& spec, c
   check(std::isfinite(top) && !any_nan, "sample_token",
         "the logits of token " + std::to_string(position) + " are not finite", "E_NONFINITE");
   if (spec.temperature == 0 || spec.top_k == 1) return best;
-  const float scale = static_cast<float>(1.0 / spec.temperature);
+  // Finite, or the likeliest token's (top - top) * scale would be nan.
+  const float scale = static_cast<float>(std::min(1.0 / spec.temperature, 0x1p127));
   for (int64_t i = 0; i < vocab; i += kLanes<float>) store(logits_V + i, vexp((load(logits_V + i) - top) * scale));
   const Distribution distribution(logits_V, vocab);
   const uint64_t first_draw = position * kDrawsPerToken;

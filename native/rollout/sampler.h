@@ -11,7 +11,7 @@ namespace papo {
 struct SamplingSpec {
   double temperature = 1.0;  // 0: the likeliest token, the lowest id among equals
   double top_p = 1.0;        // keeps the smallest set of likeliest tokens with at least this mass
-  int64_t top_k = 0;         // keeps the k likeliest tokens; 0: all
+  int64_t top_k = 0;         // keeps the k likeliest tokens; 0: all, 1: as temperature 0
 };
 
 // Draws from softmax(logits / temperature) cut to top-k, then to top-p of what is left; ties at the cut are kept.

@@ -164,8 +164,8 @@ TokenScores score_groups(const Policy& policy, const std::vector<const GroupInpu
     return score_per_response(policy, groups, temperature, with_entropy, *view);
   const auto pass = run_groups(policy, groups, view);
   const auto hidden_RD = pass.hidden_TD.index_select(0, at::tensor(pass.head_rows, at::kLong));
-  return token_log_probs(hidden_RD, policy.language.head, at::tensor(pass.targets, at::kLong), temperature,
-                         with_entropy);
+  return token_log_probs(hidden_RD, policy.language.head, at::tensor(pass.targets, at::kLong),
+                         {temperature, with_entropy});
 }
 
 std::vector<std::pair<int64_t, int64_t>> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end,

@@ -1,0 +1,106 @@
+#include "test/decode.h"
+
+#include <list>
+
+#include "attention/group_attention.h"
+#include "rollout/decoder.h"
+
+namespace papo {
+namespace {
+
+struct FilledGroup {
+  std::unique_ptr<PromptKv> prompt;
+  std::list<ResponseKv> responses;
+};
+
+// The caches of one group whose rows begin at `row`; `newest` gets the last row of each response.
+FilledGroup fill_group(const std::vector<int64_t>& group, int64_t row, const KvShape& shape,
+                       const std::array<at::Tensor, 2>& kv, std::vector<int64_t>& newest) {
+  const auto& [k_TKE, v_TKE] = kv;
+  FilledGroup out{std::make_unique<PromptKv>(shape, group[0]), {}};
+  out.prompt->fill(0, k_TKE.narrow(0, row, group[0]), v_TKE.narrow(0, row, group[0]));
+  row += group[0];
+  for (size_t r = 1; r < group.size(); ++r) {
+    auto& own = out.responses.emplace_back(shape);
+    for (int64_t t = 0; t < group[r]; ++t, ++row) {
+      own.grow();
+      own.write(0, k_TKE[row].data_ptr<float>(), v_TKE[row].data_ptr<float>());
+    }
+    newest.push_back(row - 1);
+  }
+  return out;
+}
+
+// A response on its way through the decoder.
+struct Fed {
+  DecodingResponse decoding;
+  const std::vector<int64_t>* tokens;
+  int64_t first_row;  // of the expected logits
+};
+
+}  // namespace
+
+double compare_decode_attention(const OpSpec& spec) {
+  at::manual_seed(spec.seed);
+  const int64_t heads = spec.size("heads"), head_size = spec.size("headSize");
+  const KvShape shape{1, spec.size("kvHeads"), head_size};
+  AttentionPlan plan;
+  for (const auto& group : spec.groups) append_group(plan, group.at(0), {group.begin() + 1, group.end()});
+  const auto rows = static_cast<int64_t>(plan.rows.size());
+  const auto q_THE = at::randn({rows, heads, head_size});
+  const std::array<at::Tensor, 2> kv{at::randn({rows, shape.num_kv_heads, head_size}),
+                                     at::randn({rows, shape.num_kv_heads, head_size})};
+  std::vector<int64_t> newest;
+  std::vector<FilledGroup> groups;
+  for (size_t g = 0; g < spec.groups.size(); ++g)
+    groups.push_back(fill_group(spec.groups[g], plan.blocks[g].begin, shape, kv, newest));
+  std::vector<DecodeRow> decode_rows;
+  for (const auto& group : groups)
+    for (const auto& own : group.responses) decode_rows.push_back({group.prompt.get(), &own});
+  const auto index = at::tensor(newest, at::kLong);
+  const auto actual = decode_attention(q_THE.index_select(0, index), decode_rows, shape, 0);
+  return relative_difference(actual, group_attention_composed(q_THE, kv[0], kv[1], plan).index_select(0, index));
+}
+
+double compare_decode(const Policy& policy, const GroupBatch& batch) {
+  at::NoGradGuard no_grad;
+  const Decoder decoder(policy);
+  std::vector<const GroupInput*> groups;
+  std::vector<const PromptInput*> prompts;
+  for (const auto& group : batch.groups) {
+    groups.push_back(&group);
+    prompts.push_back(&group.prompt);
+  }
+  const auto pass = run_groups(policy, groups, nullptr);
+  const auto expected_RV = decoder.logits(pass.hidden_TD.index_select(0, at::tensor(pass.head_rows, at::kLong)));
+  const auto prefilled = decoder.prefill(prompts);
+  std::list<Fed> live;
+  double worst = 0;
+  const auto check_row = [&](const at::Tensor& logits_V, int64_t row) {
+    worst = std::max(worst, relative_difference(logits_V, expected_RV[row]));
+  };
+  int64_t row = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (const auto& response : groups[g]->responses) {
+      if (response.empty()) continue;
+      check_row(decoder.logits(prefilled[g].last_hidden_1D)[0], row);
+      live.push_back({{&prefilled[g], ResponseKv(decoder.kv_shape())}, &response, row});
+      row += static_cast<int64_t>(response.size());
+    }
+  }
+  for (size_t t = 0;; ++t) {
+    live.remove_if([&](const Fed& fed) { return t + 1 >= fed.tokens->size(); });
+    if (live.empty()) return worst;
+    std::vector<DecodingResponse*> decoding;
+    std::vector<int64_t> tokens;
+    for (auto& fed : live) {
+      decoding.push_back(&fed.decoding);
+      tokens.push_back((*fed.tokens)[t]);
+    }
+    const auto logits_MV = decoder.logits(decoder.step(decoding, tokens));
+    int64_t at = 0;
+    for (const auto& fed : live) check_row(logits_MV[at++], fed.first_row + static_cast<int64_t>(t) + 1);
+  }
+}
+
+}  // namespace papo

@@ -1,0 +1,236 @@
+// Single ops for the tests; lib/native/binding.ts: NativeTesting.
+#include "addon/exports.h"
+#include "addon/policy_values.h"
+#include "core/vec.h"
+#include "rollout/sampler.h"
+#include "test/decode.h"
+
+namespace papo {
+namespace {
+
+Napi::Float64Array doubles_to_js(Napi::Env env, const std::vector<double>& values) {
+  auto out = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), out.Data());
+  return out;
+}
+
+// The elements of a typed array of the kind T holds.
+template <class T>
+std::vector<T> array_of(Napi::Value value, const char* op, const char* what) {
+  constexpr auto kind = std::is_same_v<T, double>    ? napi_float64_array
+                        : std::is_same_v<T, float>   ? napi_float32_array
+                        : std::is_same_v<T, int32_t> ? napi_int32_array
+                                                     : napi_uint32_array;
+  const bool fits = value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == kind;
+  check(fits, op, std::string("expected ") + what, "E_VALUE");
+  const auto array = value.As<Napi::TypedArrayOf<T>>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+OpSpec parse_op_spec(Napi::Value value, const char* op) {
+  const Fields fields(value, op, "spec");
+  auto numbers = std::make_shared<std::unordered_map<std::string, double>>();
+  const auto sizes = fields.get("sizes").As<Napi::Object>();
+  for (const auto& [name, size] : sizes) (*numbers)[name.ToString()] = Napi::Value(size).ToNumber();
+  OpSpec spec;
+  spec.dtype = parse_dtype(fields.text("dtype"), op);
+  spec.seed = static_cast<uint64_t>(fields.integer("seed"));
+  spec.number = [numbers](const char* name) {
+    const auto found = numbers->find(name);
+    check(found != numbers->end(), "op_spec", std::string("sizes.") + name + ": missing", "E_VALUE");
+    return found->second;
+  };
+  if (fields.has("groups")) {
+    fields.each("groups", [&](const Napi::Value& group) {
+      const auto rows = group.As<Napi::Array>();
+      auto& out = spec.groups.emplace_back();
+      for (uint32_t i = 0; i < rows.Length(); ++i) out.push_back(rows.Get(i).ToNumber().Int64Value());
+    });
+  }
+  if (fields.has("fullBlocks")) spec.full_blocks = fields.integers("fullBlocks");
+  return spec;
+}
+
+// compareOp(op, spec: OpSpec): Promise<Record<string, number>>
+Napi::Value CompareOp(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "compare_op";
+  return guarded(info.Env(), op, [&] {
+    const std::string name = info[0].ToString();
+    const auto spec = parse_op_spec(info[1], op);
+    return run_on_device(
+        info.Env(), op, [=] { return compare_op(name, spec); },
+        [](Napi::Env env, const Differences& differences) {
+          auto out = Napi::Object::New(env);
+          for (const auto& [name, value] : differences) out.Set(name, value);
+          return out;
+        });
+  });
+}
+
+Napi::Value number_to_js(Napi::Env env, double value) { return Napi::Number::New(env, value); }
+
+// compareDecodeAttention(spec: OpSpec): Promise<number>
+Napi::Value CompareDecodeAttention(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "compare_decode_attention";
+  return guarded(info.Env(), op, [&] {
+    const auto spec = parse_op_spec(info[0], op);
+    return run_on_device(
+        info.Env(), op, [=] { return compare_decode_attention(spec); }, number_to_js);
+  });
+}
+
+// compareDecode(policy, batch): Promise<number>
+Napi::Value CompareDecode(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "compare_decode";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    auto batch = get_handle<GroupBatch>(info[1], op);
+    return run_on_device(
+        info.Env(), op, [=] { return compare_decode(*policy, *batch); }, number_to_js);
+  });
+}
+
+struct HeadResult {
+  std::vector<double> log_probs, entropy, grad_hidden, grad_head;
+};
+
+HeadResult run_head(const at::Tensor& hidden, const at::Tensor& head_value, const at::Tensor& targets,
+                    const HeadOptions& options) {
+  at::AutoGradMode with_grad(true);
+  const auto x = hidden.clone().set_requires_grad(true);
+  const Param head{head_value.clone().set_requires_grad(true), at::zeros_like(head_value)};
+  const auto scores = token_log_probs(x, head, targets, options);
+  torch::autograd::backward({scores.log_probs_N.sum()}, {});
+  return {to_doubles(scores.log_probs_N), options.with_entropy ? to_doubles(scores.entropy_N) : std::vector<double>{},
+          to_doubles(x.grad()), to_doubles(head.grad)};
+}
+
+// tokenLogProbs(hidden, head, targets, {width, temperature, entropy, chunkBytes}): Promise<...>; float64
+Napi::Value TokenLogProbs(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "token_log_probs";
+  return guarded(info.Env(), op, [&] {
+    const Fields fields(info[3], op, "options");
+    const int64_t width = fields.integer("width");
+    const auto matrix = [&](Napi::Value value) {
+      return at::tensor(array_of<double>(value, op, "a Float64Array"), at::kDouble).view({-1, width});
+    };
+    const auto hidden = matrix(info[0]), head = matrix(info[1]);
+    const auto targets = at::tensor(array_of<int32_t>(info[2], op, "an Int32Array"), at::kInt).to(at::kLong);
+    const HeadOptions options{fields.number("temperature"), fields.flag("entropy"), fields.integer("chunkBytes")};
+    return run_on_device(
+        info.Env(), op, [=] { return run_head(hidden, head, targets, options); },
+        [](Napi::Env env, const HeadResult& result) {
+          auto out = Napi::Object::New(env);
+          out.Set("logProbs", doubles_to_js(env, result.log_probs));
+          out.Set("entropy", doubles_to_js(env, result.entropy));
+          out.Set("gradHidden", doubles_to_js(env, result.grad_hidden));
+          out.Set("gradHead", doubles_to_js(env, result.grad_head));
+          return out;
+        });
+  });
+}
+
+std::vector<int32_t> sample_positions(const std::vector<float>& logits, const SamplingSpec& spec, uint64_t seed,
+                                      int64_t draws) {
+  const auto vocab = static_cast<int64_t>(logits.size());
+  const RandomStream stream(seed, Purpose::kRolloutToken, {});
+  std::vector<float> work(round_up(vocab, kLanes<float>));
+  std::vector<int32_t> tokens;
+  for (int64_t position = 0; position < draws; ++position) {
+    std::fill(work.begin(), work.end(), -std::numeric_limits<float>::infinity());
+    std::copy(logits.begin(), logits.end(), work.begin());
+    tokens.push_back(static_cast<int32_t>(sample_token(work.data(), vocab, spec, stream, position)));
+  }
+  return tokens;
+}
+
+// sampleTokens(logits: Float32Array, {temperature, topP, topK, seed, draws}): Promise<Int32Array>
+Napi::Value SampleTokens(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "sample_tokens";
+  return guarded(info.Env(), op, [&] {
+    const auto logits = array_of<float>(info[0], op, "a Float32Array");
+    const Fields fields(info[1], op, "options");
+    const SamplingSpec spec{fields.number("temperature"), fields.number("topP"), fields.integer("topK")};
+    const auto seed = static_cast<uint64_t>(fields.integer("seed"));
+    const int64_t draws = fields.integer("draws");
+    return run_on_device(
+        info.Env(), op, [=] { return sample_positions(logits, spec, seed, draws); },
+        [](Napi::Env env, const std::vector<int32_t>& tokens) {
+          auto out = Napi::Int32Array::New(env, tokens.size());
+          std::copy(tokens.begin(), tokens.end(), out.Data());
+          return out;
+        });
+  });
+}
+
+// philox(counter: Uint32Array[4], key: Uint32Array[2]): Uint32Array[4]
+Napi::Value Philox(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "philox";
+  return guarded(info.Env(), op, [&] {
+    const auto counter = array_of<uint32_t>(info[0], op, "a Uint32Array"),
+               key = array_of<uint32_t>(info[1], op, "a Uint32Array");
+    check(counter.size() == 4 && key.size() == 2, op, "expected four and two words");
+    const auto join = [](uint32_t high, uint32_t low) { return (static_cast<uint64_t>(high) << 32) | low; };
+    const auto words = philox4x32(join(key[1], key[0]), join(counter[3], counter[2]), join(counter[1], counter[0]));
+    auto out = Napi::Uint32Array::New(info.Env(), 4);
+    std::copy(words.begin(), words.end(), out.Data());
+    return out;
+  });
+}
+
+// The weights of a tensor, or their gradient.
+at::Tensor tensor_of(const Policy& policy, const std::string& name, const std::string& kind) {
+  const auto& entry = policy.store.entry(name);
+  if (kind == "weight") return policy.store.values(entry);
+  check(kind == "gradient", "policy_values", "kind: expected weight or gradient", "E_VALUE");
+  check(policy.store.is_trained(entry), "policy_values", name + " has no gradient", "E_VALUE");
+  return policy.store.grads(entry);
+}
+
+// policyValues(policy, name, kind): Promise<Float64Array>
+Napi::Value PolicyValues(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "policy_values";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    const std::string name = info[1].ToString(), kind = info[2].ToString();
+    return run_on_device(
+        info.Env(), op, [=] { return to_doubles(tensor_of(*policy, name, kind)); }, doubles_to_js);
+  });
+}
+
+// setPolicyValues(policy, name, kind, values: Float64Array): Promise<void>
+Napi::Value SetPolicyValues(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "set_policy_values";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    const std::string name = info[1].ToString(), kind = info[2].ToString();
+    const auto values = array_of<double>(info[3], op, "a Float64Array");
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          at::NoGradGuard no_grad;
+          auto target = tensor_of(*policy, name, kind);
+          target.copy_(at::tensor(values, at::kDouble).view(target.sizes()));
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  });
+}
+
+}  // namespace
+
+void export_testing(Napi::Env env, Napi::Object exports) {
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("compareOp", CompareOp);
+  add("compareDecodeAttention", CompareDecodeAttention);
+  add("compareDecode", CompareDecode);
+  add("tokenLogProbs", TokenLogProbs);
+  add("sampleTokens", SampleTokens);
+  add("philox", Philox);
+  add("policyValues", PolicyValues);
+  add("setPolicyValues", SetPolicyValues);
+}
+
+}  // namespace papo

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import type { OpSpec } from "../../lib/native/binding.ts";
+import { testing } from "../support/objective.ts";
+
+type Op = Parameters<typeof testing.compareOp>[0];
+
+async function differences(op: Op, dtype: OpSpec["dtype"], sizes: Record<string, number>) {
+  return await testing.compareOp(op, { dtype, seed: 7, sizes: { trained: 1, ...sizes } });
+}
+
+async function worst(op: Op, dtype: OpSpec["dtype"], sizes: Record<string, number>): Promise<number> {
+  return Math.max(...Object.values(await differences(op, dtype, sizes)));
+}
+
+const cases: readonly (readonly [Op, Record<string, number>])[] = [
+  ["rms_norm", { rows: 1, width: 7 }],
+  ["rms_norm", { rows: 111, width: 37 }],
+  ["rms_norm", { rows: 129, width: 128 }],
+  ["swiglu", { rows: 1, width: 1, scale: 1 }],
+  ["swiglu", { rows: 37, width: 111, scale: 3 }],
+  ["swiglu", { rows: 7, width: 64, scale: 40 }], // sigmoids at both ends
+  ["rope", { rows: 1, heads: 1, headSize: 2 }],
+  ["rope", { rows: 111, heads: 7, headSize: 24 }],
+  ["linear", { rows: 37, in: 7, out: 111, bias: 1 }],
+  ["linear", { rows: 1, in: 111, out: 1, bias: 0 }],
+  ["embedding", { rows: 111, vocab: 37, width: 7 }], // 111 ids of 37: repeated
+  ["embedding", { rows: 7, vocab: 1, width: 1 }],
+];
+
+describe.each(cases)("%s %j", (op, sizes) => {
+  test("as composed, forward and backward", async () => {
+    expect(await worst(op, "float32", sizes)).toBeLessThan(1e-5);
+    expect(await worst(op, "float64", sizes)).toBeLessThan(1e-13);
+  });
+
+  test("bfloat16 as composed, with float32 weight gradients", async () => {
+    expect(await worst(op, "bfloat16", sizes)).toBeLessThan(0.02);
+  });
+
+  test("without weight gradients", async () => {
+    expect(await worst(op, "float64", { ...sizes, trained: 0 })).toBeLessThan(1e-13);
+  });
+});
+
+test("the gradients of all inputs and weights are compared", async () => {
+  const names = async (op: Op, sizes: Record<string, number>) => Object.keys(await differences(op, "float64", sizes));
+  expect(await names("rms_norm", { rows: 3, width: 5 })).toEqual(["y", "grad x", "grad weight"]);
+  expect(await names("linear", { rows: 3, in: 5, out: 2, bias: 1 })).toEqual([
+    "y",
+    "grad x",
+    "grad weight",
+    "grad bias",
+  ]);
+  expect(await names("embedding", { rows: 3, vocab: 5, width: 2 })).toEqual(["y", "grad table"]);
+});
