@@ -6,6 +6,7 @@ import { registerDoctor } from "./doctor.ts";
 import { registerMask } from "./mask.ts";
 import { createProgram } from "./program.ts";
 import { exitWith } from "./report-error.ts";
+import { registerSft } from "./sft.ts";
 import { registerTrain } from "./train.ts";
 import { registerVerify } from "./verify.ts";
 
@@ -17,6 +18,7 @@ const program = createProgram();
 registerConfig(program);
 registerDoctor(program);
 registerMask(program);
+registerSft(program);
 registerTrain(program);
 registerVerify(program);
 await program.parseAsync(process.argv);

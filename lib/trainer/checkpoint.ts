@@ -6,13 +6,11 @@ import type { KlController, KlControllerState } from "../algorithm/coefficient-s
 import type { ExampleStream } from "../data/example-stream.ts";
 import type { SamplerState } from "../data/sampler.ts";
 import { CheckpointError } from "../errors.ts";
-import type { OptimizerHandle } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
-import type { Policy } from "../policy/policy.ts";
 import { layoutTensors } from "../policy/safetensors-layout.ts";
 import { readHeader } from "../policy/safetensors.ts";
-import type { Updater } from "./updater.ts";
+import type { PolicyOptimizer } from "./policy-optimizer.ts";
 
 const optimizerFile = "optimizer.safetensors";
 const trainerFile = "trainer.json";
@@ -38,11 +36,9 @@ export interface TrainerState {
 
 /** What a checkpoint is made from. */
 export interface CheckpointParts {
-  readonly policy: Policy;
-  readonly optimizer: OptimizerHandle;
+  readonly optimizer: PolicyOptimizer;
   readonly stream: ExampleStream;
   readonly klController: KlController;
-  readonly updater: Updater;
 }
 
 /** The state between two steps, small enough to take after every step. */
@@ -50,10 +46,10 @@ export function takeState(parts: CheckpointParts, step: number, best: BestScore 
   return {
     version,
     step,
-    optimizerSteps: loadNative().optimizerNumSteps(parts.optimizer),
+    optimizerSteps: loadNative().optimizerNumSteps(parts.optimizer.handle),
     sampler: parts.stream.state(),
     klController: parts.klController.state(),
-    skippedInRow: parts.updater.skippedInRow,
+    skippedInRow: parts.optimizer.skippedInRow,
     best,
   };
 }
@@ -67,15 +63,15 @@ export interface FillOptions {
 /** Fills an empty folder with a checkpoint. */
 export async function fillCheckpoint(
   dir: string,
-  { policy, optimizer }: CheckpointParts,
+  { optimizer: { policy, handle } }: CheckpointParts,
   state: TrainerState,
   { dtype, modelOnly }: FillOptions,
 ): Promise<void> {
   await policy.save(dir, { dtype });
   if (modelOnly) return;
   const native = loadNative();
-  const { header, entries } = layoutTensors(native.optimizerTensors(optimizer), { format: "pt" });
-  await callNative({}, () => native.writeOptimizer(optimizer, join(dir, optimizerFile), header, entries));
+  const { header, entries } = layoutTensors(native.optimizerTensors(handle), { format: "pt" });
+  await callNative({}, () => native.writeOptimizer(handle, join(dir, optimizerFile), header, entries));
   await writeFile(join(dir, trainerFile), `${JSON.stringify(state, null, 2)}\n`);
 }
 
@@ -109,7 +105,7 @@ export async function restoreState(dir: string, state: TrainerState, parts: Chec
   const native = loadNative();
   const file = join(dir, optimizerFile);
   const { tensors } = await readHeader(file);
-  const expected = native.optimizerTensors(parts.optimizer);
+  const expected = native.optimizerTensors(parts.optimizer.handle);
   const entries = expected.map(({ name, shape, dtype }) => {
     const entry = tensors.get(name);
     if (entry?.dtype !== dtype || entry.shape.join() !== shape.join()) {
@@ -117,9 +113,9 @@ export async function restoreState(dir: string, state: TrainerState, parts: Chec
     }
     return entry;
   });
-  await callNative({}, () => native.readOptimizer(parts.optimizer, file, entries));
-  native.setOptimizerNumSteps(parts.optimizer, state.optimizerSteps);
+  await callNative({}, () => native.readOptimizer(parts.optimizer.handle, file, entries));
+  native.setOptimizerNumSteps(parts.optimizer.handle, state.optimizerSteps);
   parts.stream.restore(state.sampler);
   parts.klController.restore(state.klController);
-  parts.updater.skippedInRow = state.skippedInRow;
+  parts.optimizer.skippedInRow = state.skippedInRow;
 }

@@ -53,6 +53,7 @@ export const metricTable: readonly MetricRow[] = [
   ...rows("GB", "max", ["perf/max_memory_allocated_gb", "perf/max_memory_reserved_gb", "perf/cpu_memory_used_gb"]),
   // own
   ...rows("1", "mean", ["actor/total_loss"]),
+  ...rows("nat", "last", ["val/sft_loss"]),
   ...rows("nat", "tokenMean", ["actor/entropy"]),
   ...rows("count", "sum", ["actor/skipped_updates", "data/skipped", "reward/timeouts", "reward/symbolic_skipped"]),
   ...rows("count", "sum", ["rollout/rounds", "rollout/kept_groups", "rollout/generated_groups"]),

@@ -1,6 +1,6 @@
 // READ FIRST. One training step as the data flow: rollout batch -> baseline -> update -> metrics. Each noun is a file:
 // collect.ts (prompts, responses, rewards), updater.ts (log-probs, advantages, gradients, optimizer). The loop around
-// the steps, validation, checkpoints and logging are run.ts.
+// the steps, validation, checkpoints and logging are run-loop.ts.
 import type { RunConfig } from "../config/schema.ts";
 import type { ExampleStream } from "../data/example-stream.ts";
 import { releasePrompt } from "../processor/processor.ts";
@@ -10,6 +10,7 @@ import type { Rollout } from "../rollout/rollout.ts";
 import type { RewardedGroup, StepMetrics } from "../types.ts";
 import { Collector, type RolloutBatch } from "./collect.ts";
 import type { Progress } from "./progress.ts";
+import type { Stepper, TrainedStep } from "./run-loop.ts";
 import type { SampledGroup } from "./samples.ts";
 import { pickGroups } from "./samples.ts";
 import { lengthMetrics, PhaseTimer, rewardMetrics, seqlenMetrics } from "./step-metrics.ts";
@@ -27,15 +28,9 @@ export interface TrainerParts {
   readonly promptText: (ids: Int32Array) => string;
 }
 
-export interface TrainedStep {
-  readonly metrics: StepMetrics;
-  readonly samples: readonly SampledGroup[];
-}
-
-export class Trainer {
+export class Trainer implements Stepper {
   readonly #parts: TrainerParts;
   readonly #collector: Collector;
-  /** The policy has taken an optimizer step, or may have, since the last whole training step. */
   isMidUpdate = false;
 
   constructor(parts: TrainerParts) {

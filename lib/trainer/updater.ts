@@ -6,14 +6,14 @@ import { type KlController, klPrcpCoefAt } from "../algorithm/coefficient-schedu
 import { entropyDiscount, lossSpec, needsAugLogProbs } from "../algorithm/loss-spec.ts";
 import { responseWeights } from "../algorithm/response-weights.ts";
 import type { RunConfig } from "../config/schema.ts";
-import { NonFiniteError } from "../errors.ts";
-import type { BatchHandle, LogProbsHandle, LossSpec, OptimizerHandle, UpdateInputs } from "../native/binding.ts";
+import type { BatchHandle, LogProbsHandle, LossSpec, UpdateInputs } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import type { Policy } from "../policy/policy.ts";
 import { groupInput } from "../rollout/rollout.ts";
 import type { RewardedGroup, StepMetrics } from "../types.ts";
 import { MetricSums } from "./metrics.ts";
+import type { PolicyOptimizer } from "./policy-optimizer.ts";
 import type { Progress } from "./progress.ts";
 import { learningRate } from "./schedule.ts";
 import { type PhaseTimer, spreadMetrics } from "./step-metrics.ts";
@@ -23,7 +23,7 @@ export interface UpdaterParts {
   readonly policy: Policy;
   /** The frozen initial policy; undefined without a KL to it. */
   readonly reference: Policy | undefined;
-  readonly optimizer: OptimizerHandle;
+  readonly optimizer: PolicyOptimizer;
   readonly klController: KlController;
   readonly progress: Progress;
   readonly totalSteps: number;
@@ -71,23 +71,14 @@ interface Scores {
 
 export class Updater {
   readonly #parts: UpdaterParts;
-  #skippedInRow = 0;
 
   constructor(parts: UpdaterParts) {
     this.#parts = parts;
   }
 
-  /** Optimizer steps in a row that a non-finite gradient has skipped; checkpoints keep it. */
-  get skippedInRow(): number {
-    return this.#skippedInRow;
-  }
-  set skippedInRow(count: number) {
-    this.#skippedInRow = count;
-  }
-
   /**
    * Moves the policy by one rollout batch.
-   * @throws {NonFiniteError} when optim.maxSkippedInRow optimizer steps in a row had a non-finite gradient
+   * @throws {NonFiniteError} when too many optimizer steps in a row had a non-finite gradient
    */
   async update(update: UpdateBatch, timer: PhaseTimer, signal: AbortSignal | undefined): Promise<UpdateResult> {
     using handles = new StepHandles();
@@ -259,33 +250,15 @@ export class Updater {
     const report = await callNative({ signal }, (watch) =>
       native.forwardBackward(policy.handle, scores.batch, work.spec, inputs, watch),
     );
-    const { gradNorm, skipped } = await callNative({}, () =>
-      native.optimizerStep(optimizer, policy.handle, work.lr, config.optim.maxGradNorm),
-    );
-    this.#countSkip(skipped, update.step);
+    const moved = await optimizer.step(work.lr, update.step);
     const metrics = Object.fromEntries(Object.entries(report.metrics).map(([name, value]) => [`actor/${name}`, value]));
     // Differs: the reference logs the total loss under this name.
     if (config.compat === "reference") metrics["actor/pg_loss"] = metrics["actor/total_loss"] ?? 0;
     return {
-      metrics: {
-        ...metrics,
-        ...(skipped ? {} : { "actor/grad_norm": gradNorm }),
-        "actor/skipped_updates": Number(skipped),
-      },
+      metrics: { ...metrics, ...moved },
       numTokens: report.numTokens,
       perceptionKl: report.perceptionKl,
     };
-  }
-
-  #countSkip(skipped: boolean, step: number): void {
-    this.#skippedInRow = skipped ? this.#skippedInRow + 1 : 0;
-    const { maxSkippedInRow } = this.#parts.config.optim;
-    if (this.#skippedInRow <= maxSkippedInRow) return;
-    throw new NonFiniteError(
-      "actor/grad_norm",
-      step,
-      `the gradient was not finite ${this.#skippedInRow} optimizer steps in a row (optim.maxSkippedInRow ${maxSkippedInRow})`,
-    );
   }
 }
 

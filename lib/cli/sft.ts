@@ -1,0 +1,25 @@
+import type { Command } from "@commander-js/extra-typings";
+
+export function registerSft(program: Command): void {
+  program
+    .command("sft")
+    .description("warm-start a policy on the rows' own responses (data.responseKey)")
+    .argument("<config>", "a recipe's name, a YAML file, or config=FILE in the reference's own format")
+    .argument("[overrides...]", "settings as key=value, for example data.train=rows.jsonl optim.lr=1e-6")
+    .option("--out <dir>", "run folder (trainer.outDir)")
+    .option("--resume", "go on from the run folder's newest checkpoint")
+    .action(async (config, overrides, { out, resume }) => {
+      const { loadRunConfig } = await import("../config/load.ts");
+      const { trainSupervised } = await import("../trainer/sft.ts");
+      const { withInterrupt } = await import("./interrupt.ts");
+      const { buildVersions } = await import("./build-versions.ts");
+      const run = loadRunConfig([config, ...overrides, ...(out === undefined ? [] : [`trainer.outDir=${out}`])], {
+        groups: false,
+      });
+      const result = await withInterrupt((signal) =>
+        trainSupervised(run, { resume: resume ?? false, signal, build: buildVersions() }),
+      );
+      console.log(`run folder: ${result.runDir}`);
+      if (result.checkpointDir !== "") console.log(`checkpoint: ${result.checkpointDir}`);
+    });
+}

@@ -1,0 +1,132 @@
+// What every kind of run opens first: its folder, the checkpoint's processor, data sets, loggers.
+import { noteLines } from "../config/notes.ts";
+import type { RunConfig } from "../config/schema.ts";
+import { type Dataset, openDataset } from "../data/dataset.ts";
+import { resolveModelFolder } from "../data/hub.ts";
+import { selectRows } from "../data/select.ts";
+import { ConfigError } from "../errors.ts";
+import { loadNative } from "../native/load.ts";
+import { Processor } from "../processor/processor.ts";
+import type { Example } from "../types.ts";
+import { Disposal } from "./disposal.ts";
+import { createLoggers, type LoggerSet } from "./loggers.ts";
+import { Progress } from "./progress.ts";
+import { RunFolder } from "./run-folder.ts";
+import { totalSteps } from "./schedule.ts";
+import { StepTable } from "./step-table.ts";
+import { gitState } from "./system-info.ts";
+
+export interface TrainOptions {
+  /** Go on from the run folder's newest checkpoint. */
+  readonly resume?: boolean;
+  readonly signal?: AbortSignal;
+  /** Takes one line of news; default: stderr. */
+  readonly say?: (line: string) => void;
+  /** Where the table of steps goes; default: stdout. */
+  readonly stdout?: { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
+  /** Versions for the run's record. */
+  readonly build?: Readonly<Record<string, string>>;
+}
+
+export interface OpenedRun extends AsyncDisposable {
+  readonly config: RunConfig;
+  readonly folder: RunFolder;
+  /** Of model.path, downloaded when it is a hub id. */
+  readonly modelDir: string;
+  readonly processor: Processor;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+  readonly say: (line: string) => void;
+  readonly stdout: Parameters<typeof createTable>[0];
+  /** Closed with the run, before its folder. */
+  readonly disposal: Disposal;
+}
+
+export async function openRun(config: RunConfig, options: TrainOptions): Promise<OpenedRun> {
+  const say = options.say ?? ((line: string) => void process.stderr.write(`${line}\n`));
+  for (const line of noteLines(config.notes)) say(line);
+  if (config.trainer.threads !== null) await loadNative().setNumThreads(config.trainer.threads);
+  const record = { config, git: await gitState(process.cwd()), build: options.build ?? {} };
+  const disposal = new Disposal();
+  try {
+    const { path, tokenizerPath } = config.model;
+    const modelDir = await resolveModelFolder(path);
+    const filesDir = tokenizerPath === null ? modelDir : await resolveModelFolder(tokenizerPath);
+    const processor = await Processor.load(modelDir, config.data, filesDir);
+    const folder = disposal.use(
+      await RunFolder.open({ dir: config.trainer.outDir, record, resume: options.resume ?? false }),
+    );
+    for (const broken of folder.brokenCheckpoints) say(`passed over: ${broken.message}`);
+    return {
+      config,
+      folder,
+      modelDir,
+      processor,
+      progress: new Progress(),
+      signal: options.signal,
+      say,
+      stdout: (options.stdout ?? process.stdout),
+      disposal,
+      [Symbol.asyncDispose]: () => disposal[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await disposal[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/**
+ * A data set of the run with over-long prompts left out.
+ * @throws {ConfigError} when there is none; {DataError} when it has no usable row
+ */
+export async function selectDataset(
+  run: OpenedRun,
+  spec: string | null,
+  keep: (example: Example) => boolean | Promise<boolean> = () => true,
+): Promise<Dataset> {
+  const { config, processor, progress, signal } = run;
+  if (spec === null) throw new ConfigError("data.train", "expected a data set to train on, got none");
+  const { data } = config;
+  const dataset = await openDataset(spec, datasetOptions(data));
+  using phase = progress.phase("reading", dataset.length, "rows");
+  return await selectRows(dataset, {
+    keep: async (example) => {
+      if (data.filterOverlongPrompts && (await processor.promptLength(example)) > data.maxPromptLength) return false;
+      return keep(example);
+    },
+    ...(signal ? { signal } : {}),
+    onProgress: (done) => {
+      phase.update(done);
+    },
+  });
+}
+
+/** Column names and limits as openDataset takes them. */
+export function datasetOptions(data: RunConfig["data"]) {
+  const { promptKey, answerKey, imageKey, videoKey, idKey, responseKey, maxSkippedShare, imageDir } = data;
+  const columns = { promptKey, answerKey, imageKey, videoKey, idKey, responseKey };
+  return { ...columns, maxSkippedShare, ...(imageDir === null ? {} : { imageDir }) };
+}
+
+/**
+ * Steps of the run.
+ * @throws {ConfigError} when a batch is larger than the data set
+ */
+export function stepsOf(config: RunConfig, numRows: number): number {
+  const steps = totalSteps(config, numRows);
+  const { miniRolloutBatchSize, rolloutBatchSize } = config.data;
+  const batch = config.algorithm.filter.enabled ? miniRolloutBatchSize : rolloutBatchSize;
+  if (steps >= 1 && batch <= numRows) return steps;
+  throw new ConfigError(
+    "data.rolloutBatchSize",
+    `expected at most the ${numRows} usable rows of data.train, got ${batch}`,
+  );
+}
+
+export async function openLoggers({ config, folder, stdout, say }: OpenedRun, steps: number): Promise<LoggerSet> {
+  return await createLoggers(config.trainer.loggers, folder, createTable(stdout, steps), say);
+}
+
+function createTable(stdout: ConstructorParameters<typeof StepTable>[0], steps: number): StepTable {
+  return new StepTable(stdout, steps);
+}

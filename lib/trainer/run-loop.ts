@@ -1,0 +1,132 @@
+// The loop around the steps: validates, logs, writes checkpoints, and saves what is whole when something stops it.
+// What a step is and what a run holds open belong to run.ts and sft.ts.
+import type { RunConfig } from "../config/schema.ts";
+import type { StepMetrics } from "../types.ts";
+import { type BestScore, type CheckpointParts, fillCheckpoint, takeState, type TrainerState } from "./checkpoint.ts";
+import type { LoggerSet } from "./loggers.ts";
+import type { RunFolder } from "./run-folder.ts";
+import { type SampledGroup, writeSamples } from "./samples.ts";
+
+export interface TrainedStep {
+  readonly metrics: StepMetrics;
+  /** Written under samples/ when there are any. */
+  readonly samples: readonly SampledGroup[];
+}
+
+/** What takes the steps. */
+export interface Stepper {
+  step(step: number, signal?: AbortSignal): Promise<TrainedStep>;
+  /** The policy has taken an optimizer step, or may have, since the last whole training step. */
+  readonly isMidUpdate: boolean;
+}
+
+export interface Validation {
+  /** Higher is better. */
+  readonly score: number;
+  readonly metrics: StepMetrics;
+}
+
+export interface LoopParts {
+  readonly stepper: Stepper;
+  readonly checkpoint: CheckpointParts;
+  /** After the last whole step; of the checkpoint that the run goes on from. */
+  readonly state: TrainerState;
+  readonly validate: ((step: number) => Promise<Validation>) | undefined;
+  readonly loggers: LoggerSet;
+  readonly totalSteps: number;
+}
+
+export interface TrainResult {
+  readonly runDir: string;
+  /** Of the last checkpoint; empty when there is none. */
+  readonly checkpointDir: string;
+  readonly numSteps: number;
+  readonly best: BestScore | null;
+}
+
+export class RunLoop {
+  readonly #config: RunConfig;
+  readonly #folder: RunFolder;
+  readonly #parts: LoopParts;
+  readonly #say: (line: string) => void;
+  #state: TrainerState;
+  /** 0: none. */
+  #savedStep: number;
+
+  /** @param say takes one line of news */
+  constructor(config: RunConfig, folder: RunFolder, parts: LoopParts, say: (line: string) => void) {
+    this.#config = config;
+    this.#folder = folder;
+    this.#parts = parts;
+    this.#say = say;
+    this.#state = parts.state;
+    this.#savedStep = folder.resumeFrom?.step ?? 0;
+  }
+
+  async run(signal: AbortSignal | undefined): Promise<TrainResult> {
+    const { trainer } = this.#config;
+    if (this.#state.step === 0 && trainer.valBeforeTrain) await this.#log(0, {}, true);
+    if (!trainer.valOnly) {
+      try {
+        for (let step = this.#state.step + 1; step <= this.#parts.totalSteps; step += 1) await this.#step(step, signal);
+      } catch (error) {
+        await this.#saveAfterFailure();
+        throw error;
+      }
+    }
+    const checkpoint = await this.#folder.latestCheckpoint();
+    return {
+      runDir: this.#folder.dir,
+      checkpointDir: checkpoint?.dir ?? "",
+      numSteps: this.#state.step,
+      best: this.#state.best,
+    };
+  }
+
+  async #step(step: number, signal: AbortSignal | undefined): Promise<void> {
+    const { valFreq, saveFreq } = this.#config.trainer;
+    const isLast = step === this.#parts.totalSteps;
+    const { metrics, samples } = await this.#parts.stepper.step(step, signal);
+    this.#state = takeState(this.#parts.checkpoint, step, this.#state.best);
+    if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
+    await this.#log(step, metrics, isLast || (valFreq > 0 && step % valFreq === 0));
+    if (isLast || (saveFreq > 0 && step % saveFreq === 0)) await this.#save();
+  }
+
+  /** Logs before any checkpoint of the step: a resumed run keeps the lines up to its checkpoint. */
+  async #log(step: number, metrics: StepMetrics, validates: boolean): Promise<void> {
+    const startMs = performance.now();
+    const validation = validates ? await this.#parts.validate?.(step) : undefined;
+    if (validation) {
+      const { best } = this.#state;
+      const { score } = validation;
+      if (best === null || score > best.score) this.#state = { ...this.#state, best: { step, score } };
+      const seconds = (performance.now() - startMs) / 1000;
+      metrics = { ...metrics, ...validation.metrics, "timing_s/validation": seconds };
+    }
+    if (Object.keys(metrics).length > 0) await this.#parts.loggers.logStep(step, metrics);
+  }
+
+  async #save(): Promise<void> {
+    const { trainer, model } = this.#config;
+    const state = this.#state;
+    await this.#folder.writeCheckpoint(state.step, (dir) =>
+      fillCheckpoint(dir, this.#parts.checkpoint, state, { dtype: model.dtype, modelOnly: trainer.saveModelOnly }),
+    );
+    this.#savedStep = state.step;
+    const bestStep = trainer.saveBest ? state.best?.step : undefined;
+    await this.#folder.checkpoints.prune({ saveLimit: trainer.saveLimit, bestStep });
+  }
+
+  /** Whole steps that no checkpoint has yet are saved, unless the failure came in the middle of an update. */
+  async #saveAfterFailure(): Promise<void> {
+    const { step } = this.#state;
+    if (step <= this.#savedStep) return;
+    if (this.#parts.stepper.isMidUpdate) {
+      this.#say(`stopped inside the update of step ${step + 1}; the newest checkpoint is of step ${this.#savedStep}`);
+      return;
+    }
+    await this.#save();
+    this.#say(`saved step ${step}; go on with --resume`);
+  }
+}

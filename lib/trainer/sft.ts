@@ -1,0 +1,162 @@
+// Supervised warm start: cross-entropy on the rows' own responses, over the same data path, loop and checkpoints as
+// reinforcement learning. A row is a group of one response.
+import { KlController } from "../algorithm/coefficient-schedule.ts";
+import { tokenWeights } from "../algorithm/loss-weights.ts";
+import type { RunConfig } from "../config/schema.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { ExampleStream } from "../data/example-stream.ts";
+import type { GroupInput, LossSpec } from "../native/binding.ts";
+import { callNative } from "../native/call.ts";
+import { loadNative } from "../native/load.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type Processor, releasePrompt } from "../processor/processor.ts";
+import { promptInput } from "../rollout/rollout.ts";
+import type { Prompt } from "../types.ts";
+import { type CheckpointParts, takeState } from "./checkpoint.ts";
+import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
+import { PolicyOptimizer } from "./policy-optimizer.ts";
+import { openPolicy, resume } from "./run.ts";
+import { type LoopParts, RunLoop, type Stepper, type TrainedStep, type TrainResult } from "./run-loop.ts";
+import { learningRate } from "./schedule.ts";
+import { lengthMetrics, PhaseTimer } from "./step-metrics.ts";
+import { peakMemoryBytes } from "./system-info.ts";
+
+/** Only the supervised term: the others need rewards. */
+const sftSpec: LossSpec = {
+  policyLoss: "ppo",
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  augEntropyCoef: 0,
+  oriEntropyCoef: 0,
+  entropy: "sampled",
+  sftCoef: 1,
+};
+
+/**
+ * Trains on the rows' responses (data.responseKey): data.rolloutBatchSize rows a step, one optimizer step each; the
+ * loss is the mean over the batch's response tokens, the stop token included.
+ * @throws {ConfigError} when the run cannot be what the configuration asks for
+ */
+export async function trainSupervised(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
+  await using run = await openRun(config, options);
+  const parts = await openParts(run);
+  return await new RunLoop(config, run.folder, parts, run.say).run(options.signal);
+}
+
+async function openParts(run: OpenedRun): Promise<LoopParts> {
+  const { config, folder, processor, disposal } = run;
+  const hasTarget = (example: { readonly response?: string }): boolean => example.response !== undefined;
+  const trainSet = await selectDataset(run, config.data.train, hasTarget);
+  const valSet = config.data.val === null ? undefined : await selectDataset(run, config.data.val, hasTarget);
+  const totalSteps = stepsOf(config, trainSet.length);
+  const policy = disposal.use(await openPolicy(run));
+  const optimizer = disposal.use(await PolicyOptimizer.create(config.optim, policy));
+  const stream = new ExampleStream(trainSet, processor, { seed: config.seed, shuffle: config.data.shuffle });
+  const checkpoint: CheckpointParts = { optimizer, stream, klController: new KlController(config.algorithm.klRef) };
+  const stepper = new SupervisedStepper({ config, optimizer, stream, processor, totalSteps });
+  return {
+    stepper,
+    checkpoint,
+    state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint, 0, null),
+    validate: valSet && (() => validate(config, policy, processor, valSet)),
+    loggers: disposal.use(await openLoggers(run, totalSteps)),
+    totalSteps,
+  };
+}
+
+interface StepperParts {
+  readonly config: RunConfig;
+  readonly optimizer: PolicyOptimizer;
+  readonly stream: ExampleStream;
+  readonly processor: Processor;
+  readonly totalSteps: number;
+}
+
+class SupervisedStepper implements Stepper {
+  readonly #parts: StepperParts;
+  isMidUpdate = false;
+
+  constructor(parts: StepperParts) {
+    this.#parts = parts;
+  }
+
+  async step(step: number, signal?: AbortSignal): Promise<TrainedStep> {
+    const { config, optimizer, stream, processor, totalSteps } = this.#parts;
+    const timer = new PhaseTimer();
+    const prompts = await timer.measure("data", () => stream.next(config.data.rolloutBatchSize, signal));
+    const groups = prompts.map((prompt) => supervisedGroup(prompt, processor, optimizer.policy));
+    const native = loadNative();
+    const batch = native.createBatch(groups);
+    try {
+      const lengths = groups.map(({ responses }) => responses[0]?.length ?? 0);
+      const lr = learningRate(config, step, totalSteps);
+      this.isMidUpdate = true;
+      const report = await timer.measure("update_actor", () =>
+        callNative({ signal }, (watch) =>
+          native.forwardBackward(optimizer.policy.handle, batch, sftSpec, supervisedInputs(config, lengths), watch),
+        ),
+      );
+      const moved = await optimizer.step(lr, step);
+      this.isMidUpdate = false;
+      const promptTokens = prompts.reduce((sum, { ids }) => sum + ids.length, 0);
+      return {
+        samples: [],
+        metrics: {
+          "actor/total_loss": report.metrics["total_loss"] ?? 0,
+          "actor/sft_loss": report.metrics["sft_loss"] ?? 0,
+          ...moved,
+          "actor/lr": lr,
+          ...lengthMetrics("response_length", lengths, config.data.maxResponseLength),
+          ...timer.metrics({ responseTokens: report.numTokens, totalTokens: report.numTokens + promptTokens }),
+          "data/skipped": stream.numSkipped,
+          "data/epoch": stream.epoch,
+          "perf/peak_cpu_memory_gb": peakMemoryBytes() / 1e9,
+        },
+      };
+    } finally {
+      native.dispose(batch);
+      for (const prompt of prompts) releasePrompt(prompt);
+    }
+  }
+}
+
+function supervisedInputs(config: RunConfig, lengths: readonly number[]) {
+  const { microBatchSize, microBatchTokens } = config.optim;
+  const weights = tokenWeights({ lengths, microBatchSize, maxResponseLength: config.data.maxResponseLength });
+  const zeros = new Float64Array(lengths.length);
+  return {
+    firstGroup: 0,
+    lastGroup: lengths.length,
+    temperature: 1,
+    maxTokens: microBatchTokens,
+    weights: { advantages: zeros, lossWeights: zeros, tokenWeights: weights, sftWeights: weights },
+  };
+}
+
+/** The row's response and the stop token; special tokens spelt out in it are read as text. */
+function supervisedGroup(prompt: Prompt, { tokenizer }: Processor, { config }: Policy): GroupInput {
+  const ids = tokenizer.encode(tokenizer.literal(prompt.example.response ?? ""));
+  return { prompt: promptInput(prompt), responses: [Int32Array.from([...ids, ...config.eosTokenIds.slice(0, 1)])] };
+}
+
+/** Mean negative log-prob a token over the validation rows; the score is its negative. */
+async function validate(config: RunConfig, policy: Policy, processor: Processor, dataset: Dataset) {
+  const native = loadNative();
+  let [sum, numTokens] = [0, 0];
+  const batchSize = config.data.rolloutBatchSize;
+  for (let first = 0; first < dataset.length; first += batchSize) {
+    const rows = Array.from({ length: Math.min(batchSize, dataset.length - first) }, (_, index) => first + index);
+    const prompts = await Promise.all(rows.map(async (row) => processor.prepare(await dataset.read(row))));
+    const batch = native.createBatch(prompts.map((prompt) => supervisedGroup(prompt, processor, policy)));
+    const options = { temperature: 1, entropy: false, maxTokens: config.optim.microBatchTokens };
+    const scores = await callNative({}, (watch) => native.computeLogProbs(policy.handle, batch, options, watch));
+    for (const value of await callNative({}, () => native.logProbValues(scores))) {
+      sum -= value;
+      numTokens += 1;
+    }
+    for (const handle of [scores, batch]) native.dispose(handle);
+    for (const prompt of prompts) releasePrompt(prompt);
+  }
+  const loss = sum / Math.max(1, numTokens);
+  return { score: -loss, metrics: { "val/sft_loss": loss } };
+}
