@@ -8,6 +8,7 @@ import type {
   LogProbsHandle,
   LossReport,
   LossSpec,
+  MaskedView,
   PolicyHandle,
   PolicyOptions,
   PromptInput,
@@ -59,6 +60,42 @@ export async function setWeight(policy: PolicyHandle, name: string, value: (inde
     "weight",
     old.map((_, index) => value(index)),
   );
+}
+
+/** The same policy with every weight changed by up to `share` of it: one that is a few updates away. */
+export async function nearPolicy(options: Partial<PolicyOptions>, share: number, phase: number): Promise<PolicyHandle> {
+  const policy = await tinyPolicy({ ...options, trained: false });
+  for (const { name } of native.policyTensors(policy)) {
+    const values = await testing.policyValues(policy, name, "weight");
+    await setWeight(policy, name, (index) => (values[index] ?? 0) * (1 + share * Math.sin(phase + 1.3 * index)));
+  }
+  return policy;
+}
+
+/** A patch mask of 6 tenths, aligned to the model's patches. */
+export const maskedView: MaskedView = {
+  mode: "patch",
+  patchPx: 14,
+  ratio: 0.6,
+  exact: false,
+  fill: "black",
+  seed: 3,
+  epoch: 0,
+  perResponse: false,
+};
+
+/** Log-probs for every term of the objective, from policies near this one. */
+export async function nearLogProbs(
+  policy: PolicyHandle,
+  groups: readonly GroupInput[],
+  options: Partial<PolicyOptions>,
+): Promise<Required<Pick<UpdateInputs, "oldLogProbs" | "refLogProbs" | "augLogProbs">>> {
+  const batch = batchOf(groups);
+  return {
+    oldLogProbs: await score(await nearPolicy(options, 0.01, 0), batch),
+    refLogProbs: await score(await nearPolicy(options, 0.03, 2), batch),
+    augLogProbs: await score(policy, batch, { view: maskedView }),
+  };
 }
 
 /** A picture of smooth and rough parts; 56 x 84 pixels are 6 merged tokens. */

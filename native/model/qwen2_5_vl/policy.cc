@@ -108,6 +108,8 @@ GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*
       const auto length = static_cast<int64_t>(response.size());
       const auto first_row = static_cast<int64_t>(positions.size());
       for (int64_t t = 0; t < length; ++t) {
+        check(response[t] >= 0 && response[t] < policy.config.text.vocab_size, "run_groups",
+              "a response has token " + std::to_string(response[t]) + " outside the vocabulary", "E_VALUE");
         out.head_rows.push_back(t == 0 ? prompt_last : first_row + t - 1);
         out.targets.push_back(response[t]);
         if (t + 1 == length) break;  // nothing is predicted from the last token

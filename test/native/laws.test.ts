@@ -1,0 +1,152 @@
+// What a batch's packing must not change: log-probs, losses, metrics and gradients.
+import { describe, expect, test } from "vitest";
+import type { GroupInput, ResponseWeights } from "../../lib/native/binding.ts";
+import { loadNative } from "../../lib/native/load.ts";
+import { fullSpec } from "../support/objective.ts";
+import {
+  batchOf,
+  gradientDifference,
+  inputsFor,
+  logProbs,
+  metricDifference,
+  mixedGroups,
+  nearLogProbs,
+  picture,
+  prompt,
+  relativeDifference,
+  response,
+  score,
+  tinyPolicy,
+  update,
+} from "../support/tiny-policy.ts";
+
+const native = loadNative();
+const precisions = [
+  ["float32", 1e-4],
+  ["float64", 1e-10],
+] as const;
+
+function concat(parts: readonly Float64Array[]): Float64Array {
+  return Float64Array.from(parts.flatMap((part) => [...part]));
+}
+
+/** Each response in a group of its own, in the same order. */
+function unshared(groups: readonly GroupInput[]): GroupInput[] {
+  return groups.flatMap((group) => group.responses.map((ids) => ({ prompt: group.prompt, responses: [ids] })));
+}
+
+describe.each(precisions)("%s", (dtype, tolerance) => {
+  test("sharing the prompt changes no log-prob, loss, metric or gradient", async () => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const alone = unshared(groups);
+    const inputs = await nearLogProbs(policy, groups, { dtype });
+    const shared = await update(policy, groups, fullSpec, inputs);
+    const single = await update(policy, alone, fullSpec, inputs);
+    expect(relativeDifference(await logProbs(policy, alone), await logProbs(policy, groups))).toBeLessThan(tolerance);
+    expect(metricDifference(single.report, shared.report)).toBeLessThan(tolerance);
+    expect(relativeDifference(single.report.perceptionKl, shared.report.perceptionKl)).toBeLessThan(tolerance);
+    expect(gradientDifference(single.gradient, shared.gradient)).toBeLessThan(tolerance);
+  });
+
+  test.each([1, 20, 45])("micro-batches of %i rows change no loss, metric or gradient", async (maxTokens) => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const inputs = await nearLogProbs(policy, groups, { dtype });
+    const whole = await update(policy, groups, fullSpec, inputs);
+    const cut = await update(policy, groups, fullSpec, { ...inputs, maxTokens });
+    expect(metricDifference(cut.report, whole.report)).toBeLessThan(tolerance);
+    expect(cut.report.numTokens).toBe(whole.report.numTokens);
+    expect(relativeDifference(cut.report.perceptionKl, whole.report.perceptionKl)).toBeLessThan(tolerance);
+    expect(gradientDifference(cut.gradient, whole.gradient)).toBeLessThan(tolerance);
+  });
+
+  test("two optimizer batches add up to the whole batch", async () => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const inputs = await nearLogProbs(policy, groups, { dtype });
+    const whole = await update(policy, groups, fullSpec, inputs);
+    const weights = inputsFor(groups).weights;
+    const cut = (from: number, to: number): ResponseWeights => ({
+      lossWeights: weights.lossWeights.slice(from, to),
+      tokenWeights: weights.tokenWeights.slice(from, to),
+      ...(weights.advantages ? { advantages: weights.advantages.slice(from, to) } : {}),
+      ...(weights.sftWeights ? { sftWeights: weights.sftWeights.slice(from, to) } : {}),
+    });
+    const first = await update(policy, groups, fullSpec, { ...inputs, lastGroup: 1, weights: cut(0, 3) });
+    const rest = await update(policy, groups, fullSpec, { ...inputs, firstGroup: 1, weights: cut(3, 7) });
+    const sum = new Map(
+      [...first.gradient].map(([name, values]) => [
+        name,
+        values.map((v, i) => v + (rest.gradient.get(name)?.[i] ?? NaN)),
+      ]),
+    );
+    expect(gradientDifference(sum, whole.gradient)).toBeLessThan(tolerance);
+  });
+
+  test("activation checkpointing changes nothing", async () => {
+    const groups = mixedGroups();
+    const plain = await tinyPolicy({ dtype });
+    const inputs = await nearLogProbs(plain, groups, { dtype });
+    const expected = await update(plain, groups, fullSpec, inputs);
+    const again = await update(await tinyPolicy({ dtype, checkpointActivations: true }), groups, fullSpec, inputs);
+    expect(metricDifference(again.report, expected.report)).toBeLessThan(tolerance / 100);
+    expect(gradientDifference(again.gradient, expected.gradient)).toBeLessThan(tolerance / 100);
+  });
+
+  test("prompts scored together have the log-probs and entropies that they have alone", async () => {
+    const policy = await tinyPolicy({ dtype, trained: false });
+    const groups = mixedGroups();
+    const alone = await Promise.all(groups.map((group) => logProbs(policy, [group], { temperature: 0.8 })));
+    expect(alone.map(({ length }) => length)).toEqual([6, 10, 6]);
+    const together = await logProbs(policy, groups, { temperature: 0.8 });
+    expect(relativeDifference(together, concat(alone))).toBeLessThan(tolerance);
+    const cut = await logProbs(policy, groups, { temperature: 0.8, maxTokens: 1 });
+    expect(relativeDifference(cut, together)).toBeLessThan(tolerance);
+  });
+});
+
+test("an empty response adds no tokens and changes no other", async () => {
+  const policy = await tinyPolicy({ dtype: "float64" });
+  const [first] = mixedGroups();
+  if (!first) throw new Error("no groups");
+  const without = { ...first, responses: first.responses.filter(({ length }) => length > 0) };
+  const difference = relativeDifference(await logProbs(policy, [first]), await logProbs(policy, [without]));
+  expect(difference).toBeLessThan(1e-12);
+});
+
+test("a response of one token needs no row of its own: its log-prob is the first token's of a longer one", async () => {
+  const policy = await tinyPolicy({ dtype: "float64" });
+  const ids = response(5, 9);
+  const given = prompt("p", [4, picture(2), 8]);
+  const [one] = await logProbs(policy, [{ prompt: given, responses: [ids.slice(0, 1)] }]);
+  const [first] = await logProbs(policy, [{ prompt: given, responses: [ids] }]);
+  expect(one).toBeCloseTo(first ?? NaN, 12);
+});
+
+test("a batch of nothing but empty responses has no log-probs, no metrics and no gradient", async () => {
+  const policy = await tinyPolicy();
+  const empty = [{ prompt: prompt("p", [1, 2]), responses: [response(0, 1), response(0, 2)] }];
+  expect(await logProbs(policy, empty)).toEqual(new Float64Array());
+  const augLogProbs = await score(policy, batchOf(empty));
+  const { report, gradient } = await update(
+    policy,
+    empty,
+    { ...fullSpec, klRef: { coef: 0, estimator: "k3" } },
+    { augLogProbs },
+  );
+  expect(report.numTokens).toBe(0);
+  expect([...report.perceptionKl]).toEqual([0, 0]);
+  for (const values of gradient.values()) expect(values.every((value) => value === 0)).toBe(true);
+});
+
+test("every response has its perception KL, in order, wherever micro-batches are cut", async () => {
+  const policy = await tinyPolicy();
+  const empty = { prompt: prompt("none", [picture(4), 5]), responses: [response(0, 1), response(0, 2)] };
+  const groups = [...mixedGroups().slice(0, 1), empty, ...mixedGroups().slice(2)];
+  const inputs = await nearLogProbs(policy, groups, {});
+  const { report } = await update(policy, groups, fullSpec, { ...inputs, maxTokens: 1 });
+  const log = await native.klPerResponse(await score(policy, batchOf(groups)), inputs.augLogProbs, "k3");
+  expect(report.perceptionKl).toHaveLength(7);
+  expect([...report.perceptionKl].map((kl) => kl.toFixed(5))).toEqual([...log.means].map((kl) => kl.toFixed(5)));
+});
