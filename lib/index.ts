@@ -1,3 +1,26 @@
 // The public API: exports only.
 export * from "./errors.ts";
 export type * from "./types.ts";
+
+export { loadRunConfig, runConfigOf, type LoadOptions } from "./config/load.ts";
+export type { RunConfig } from "./config/schema.ts";
+export { openDataset, type Dataset, type DatasetOptions } from "./data/dataset.ts";
+export { runEvaluation, type EvalOptions } from "./eval/eval-run.ts";
+export { readItems, type EvalItem, type EvalSummary } from "./eval/eval-files.ts";
+export { evaluate, type EvalResult, type EvaluateOptions, type EvaluateParts } from "./eval/evaluate.ts";
+export { generate, type Generated, type GenerateOptions } from "./eval/generate.ts";
+export type { SamplingSettings } from "./eval/open-model.ts";
+export { Policy, type OpenOptions, type SaveOptions } from "./policy/policy.ts";
+export { Processor, releasePrompt, type ProcessorSettings } from "./processor/processor.ts";
+export {
+  createReward,
+  type RewardFunction,
+  type RewardItem,
+  type RewardSurroundings,
+  type Scorer,
+} from "./reward/reward.ts";
+export { Rollout, type RolloutLimits, type RolloutOptions, type Sampling } from "./rollout/rollout.ts";
+export type { TrainOptions } from "./trainer/open-run.ts";
+export type { TrainResult } from "./trainer/run-loop.ts";
+export { train } from "./trainer/run.ts";
+export { trainSupervised } from "./trainer/sft.ts";

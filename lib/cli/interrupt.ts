@@ -1,3 +1,5 @@
+import { NativeError } from "../errors.ts";
+
 /** Ctrl-C for the length of a `using` block. */
 export interface Interrupt extends Disposable {
   /** Aborted by the first SIGINT or SIGTERM, with an AbortError as its reason. */
@@ -28,8 +30,17 @@ export function onInterrupt(): Interrupt {
   };
 }
 
-/** Runs `work` under {@link onInterrupt}. */
+/**
+ * Runs `work` under {@link onInterrupt}.
+ * @throws the AbortError when work was stopped by it, whatever part of it noticed first
+ */
 export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   using interrupt = onInterrupt();
-  return await work(interrupt.signal);
+  const { signal } = interrupt;
+  try {
+    return await work(signal);
+  } catch (error) {
+    if (signal.aborted && error instanceof NativeError && error.code === "E_ABORTED") throw signal.reason;
+    throw error;
+  }
 }

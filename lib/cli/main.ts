@@ -3,6 +3,8 @@
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
 import { registerConfig } from "./config.ts";
 import { registerDoctor } from "./doctor.ts";
+import { registerEval } from "./eval.ts";
+import { registerGenerate } from "./generate.ts";
 import { registerMask } from "./mask.ts";
 import { createProgram } from "./program.ts";
 import { exitWith } from "./report-error.ts";
@@ -17,6 +19,8 @@ process.stdout.on("error", exitWith);
 const program = createProgram();
 registerConfig(program);
 registerDoctor(program);
+registerEval(program);
+registerGenerate(program);
 registerMask(program);
 registerSft(program);
 registerTrain(program);

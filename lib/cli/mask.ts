@@ -1,16 +1,9 @@
-import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import type { Command } from "@commander-js/extra-typings";
+import { integerFrom, numberIn } from "./option-values.ts";
 
-function inRange(min: number, max: number, integer: boolean) {
-  return (text: string): number => {
-    const value = text.trim() === "" ? Number.NaN : Number(text);
-    if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
-    throw new InvalidArgumentError(`Expected ${integer ? "an integer" : "a number"} from ${min} to ${max}.`);
-  };
-}
-
-const count = inRange(1, 2 ** 40, true);
-const index = inRange(0, Number.MAX_SAFE_INTEGER, true);
+const count = integerFrom(1, 2 ** 40);
+const index = integerFrom(0);
 
 /** `papo mask IMAGE`: the picture as the masked branch of the perception loss sees it. */
 export function registerMask(program: Command): void {
@@ -19,9 +12,9 @@ export function registerMask(program: Command): void {
     .description("write a picture with its patch mask as PNG")
     .argument("<image>", "a PNG, JPEG, WebP, GIF or TIFF picture")
     .option("--out <file>", "the PNG to write (default: masked.png)", "masked.png")
-    .option("--ratio <number>", "share of cells that are masked", inRange(0, 1, false), 0.6)
+    .option("--ratio <number>", "share of cells that are masked", numberIn(0, 1), 0.6)
     .option("--exact", "mask exactly floor(ratio x cells), in place of each cell with that chance")
-    .option("--patch-px <pixels>", "side of a cell", inRange(1, 65_536, true), 14)
+    .option("--patch-px <pixels>", "side of a cell", integerFrom(1, 65_536), 14)
     .addOption(
       new Option("--mode <mode>", "cells on the decoded picture, or on the model's patches")
         .choices(["raw", "patch"] as const)

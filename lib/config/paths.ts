@@ -15,13 +15,13 @@ function absolute(path: string, folder: string): string {
 }
 
 /** A path where it looks like one or exists; otherwise an id of the hub, as it stands. */
-function pathOrId(text: string, folder: string): string {
+export function pathOrId(text: string, folder: string): string {
   const path = absolute(text, folder);
   return explicitPath.test(text) || text.startsWith("~/") || existsSync(path) ? path : text;
 }
 
 /** As pathOrId; `@split` at the end is kept, unless it is part of an existing name. */
-function dataPath(text: string, folder: string): string {
+export function dataPath(text: string, folder: string): string {
   const at = text.lastIndexOf("@");
   if (at <= 0 || existsSync(absolute(text, folder))) return dataFile(text, folder);
   return dataFile(text.slice(0, at), folder) + text.slice(at);

@@ -5,7 +5,7 @@ import { type Processor, releasePrompt } from "../processor/processor.ts";
 import type { Scorer } from "../reward/reward.ts";
 import { scoreGroups } from "../reward/score-groups.ts";
 import type { Rollout, RolloutOptions } from "../rollout/rollout.ts";
-import type { Prompt, RewardedGroup } from "../types.ts";
+import type { Example, Prompt, RewardedGroup } from "../types.ts";
 
 export interface EvaluateParts {
   readonly dataset: Dataset;
@@ -17,8 +17,8 @@ export interface EvaluateParts {
 export interface EvaluateOptions extends Pick<RolloutOptions, "sampling" | "purpose" | "step"> {
   /** Prompts a batch; -1: all. */
   readonly batchSize: number;
-  /** Row to begin with, for evaluations that go on where they stopped. */
-  readonly firstRow?: number;
+  /** Rows to leave out, for evaluations that go on where they stopped. */
+  readonly isDone?: (example: Example) => boolean;
   readonly signal?: AbortSignal | undefined;
   /** Responses finished, of all. */
   readonly progress?: (done: number, total: number) => void;
@@ -48,9 +48,10 @@ export async function evaluate(parts: EvaluateParts, options: EvaluateOptions): 
   const sums = new Map<string, number>();
   const responseLengths: number[] = [];
   let numExamples = 0;
-  for (let first = options.firstRow ?? 0; first < dataset.length; first += batchSize) {
+  for (let first = 0; first < dataset.length; first += batchSize) {
     const last = Math.min(dataset.length, first + batchSize);
-    const prompts = await readPrompts(parts, { first, last }, options.signal);
+    const prompts = await readPrompts(parts, { first, last }, options);
+    if (prompts.length === 0) continue;
     try {
       const groups = await rollout.generate(prompts, {
         ...options,
@@ -76,16 +77,21 @@ export async function evaluate(parts: EvaluateParts, options: EvaluateOptions): 
 async function readPrompts(
   { dataset, processor }: EvaluateParts,
   rows: { readonly first: number; readonly last: number },
-  signal: AbortSignal | undefined,
+  { signal, isDone }: Pick<EvaluateOptions, "signal" | "isDone">,
 ): Promise<Prompt[]> {
   const prompts: Prompt[] = [];
   for (let row = rows.first; row < rows.last; row += 1) {
     signal?.throwIfAborted();
     try {
-      prompts.push(await processor.prepare(await dataset.read(row)));
+      const example = await dataset.read(row);
+      if (isDone?.(example)) continue;
+      prompts.push(await processor.prepare(example));
       dataset.skips.accept();
     } catch (error) {
-      if (!(error instanceof DataError)) throw error;
+      if (!(error instanceof DataError)) {
+        for (const prompt of prompts) releasePrompt(prompt);
+        throw error;
+      }
       dataset.skips.skip(error);
     }
   }

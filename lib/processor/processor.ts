@@ -125,6 +125,11 @@ export class Processor {
     return this.tokenizer.decode(ids, { skipSpecial: true });
   }
 
+  /** A prompt as text for people: special tokens included, each picture as one image token. */
+  promptText({ ids }: Pick<Prompt, "ids">): string {
+    return this.tokenizer.decode(ids, { skipSpecial: false }).replace(/(<\|image_pad\|>)+/g, "$1");
+  }
+
   /** Ids with one image token a picture. */
   #textIds(example: Example): number[] {
     const { tokenizer, formatPrompt, chatTemplate, settings, imageTokenId } = this.#parts;

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigError } from "../errors.ts";
 import { diskError } from "./durable-file.ts";
@@ -16,7 +16,15 @@ interface Holder {
   readonly since: string;
 }
 
-const lockFile = ".lock";
+/** What is held and how errors name it. */
+export interface LockName {
+  /** Name of the lock file in the folder. */
+  readonly file: string;
+  /** The setting that chose the folder. */
+  readonly key: string;
+}
+
+const runLock: LockName = { file: ".lock", key: "trainer.outDir" };
 const maxAttempts = 20;
 const retryMs = 50;
 /** A guard this old belongs to a process that died within the few milliseconds of its work. */
@@ -26,11 +34,11 @@ const guardTimeoutMs = 10_000;
  * Holds `dir` against other processes until disposed.
  * @throws {ConfigError} when a living process, or one of another machine, holds it
  */
-export async function lockRunFolder(dir: string): Promise<AsyncDisposable> {
-  const path = join(dir, lockFile);
+export async function lockRunFolder(dir: string, name: LockName = runLock): Promise<AsyncDisposable> {
+  const path = join(dir, name.file);
   const mine = JSON.stringify(await thisProcess());
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-    if (await createLock(dir, mine)) {
+    if (await createLock(path, mine)) {
       return {
         [Symbol.asyncDispose]: async () => {
           if ((await readText(path)) === mine) await rm(path, { force: true });
@@ -39,15 +47,14 @@ export async function lockRunFolder(dir: string): Promise<AsyncDisposable> {
     }
     const text = await readText(path);
     if (text === undefined) continue;
-    await refuseIfHeld(dir, text);
+    await refuseIfHeld(path, text, name.key);
     await removeStale(path, text);
   }
-  throw new ConfigError("trainer.outDir", `${dir}: another process is taking this run folder at the same time`);
+  throw new ConfigError(name.key, `${dir}: another process is taking this folder at the same time`);
 }
 
 /** Whole or not at all: the text is complete before the name exists. False when the name is taken. */
-async function createLock(dir: string, text: string): Promise<boolean> {
-  const path = join(dir, lockFile);
+async function createLock(path: string, text: string): Promise<boolean> {
   const temporary = `${path}-new-${randomUUID()}`;
   try {
     await writeFile(temporary, text);
@@ -58,7 +65,7 @@ async function createLock(dir: string, text: string): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw diskError(dir, error);
+    throw diskError(dirname(path), error);
   } finally {
     await rm(temporary, { force: true });
   }
@@ -68,13 +75,13 @@ async function readText(path: string): Promise<string | undefined> {
   return readFile(path, "utf8").catch(() => undefined);
 }
 
-async function refuseIfHeld(dir: string, text: string): Promise<void> {
+async function refuseIfHeld(path: string, text: string, key: string): Promise<void> {
   const holder = parseHolder(text);
   if (holder === undefined || !(await isAlive(holder))) return;
-  const elsewhere = holder.host === hostname() ? "" : `; if it is gone, remove ${join(dir, lockFile)}`;
+  const elsewhere = holder.host === hostname() ? "" : `; if it is gone, remove ${path}`;
   throw new ConfigError(
-    "trainer.outDir",
-    `expected a run folder that no other run writes; ${dir} is held by process ${holder.pid} on ${holder.host} since ${holder.since}${elsewhere}`,
+    key,
+    `expected a folder that no other process writes; ${dirname(path)} is held by process ${holder.pid} on ${holder.host} since ${holder.since}${elsewhere}`,
   );
 }
 

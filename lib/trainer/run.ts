@@ -7,6 +7,7 @@ import { evaluate } from "../eval/evaluate.ts";
 import { Policy } from "../policy/policy.ts";
 import { createReward } from "../reward/reward.ts";
 import { Rollout } from "../rollout/rollout.ts";
+import type { Prompt } from "../types.ts";
 import { type CheckpointParts, readTrainerState, restoreState, takeState } from "./checkpoint.ts";
 import type { Disposal } from "./disposal.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
@@ -48,8 +49,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
     maxConcurrentResponses: config.rollout.maxConcurrentResponses,
   });
   const updater = new Updater({ config, policy, reference, optimizer, klController, progress, totalSteps });
-  const promptText = (ids: Int32Array): string =>
-    processor.tokenizer.decode(ids, { skipSpecial: false }).replace(/(<\|image_pad\|>)+/g, "$1");
+  const promptText = (prompt: Prompt): string => processor.promptText(prompt);
   return {
     stepper: new Trainer({ config, stream, rollout, scorer, updater, progress, promptText }),
     checkpoint,

@@ -7,7 +7,7 @@ import { releasePrompt } from "../processor/processor.ts";
 import type { Scorer } from "../reward/reward.ts";
 import { scoreGroups } from "../reward/score-groups.ts";
 import type { Rollout } from "../rollout/rollout.ts";
-import type { RewardedGroup, StepMetrics } from "../types.ts";
+import type { Prompt, RewardedGroup, StepMetrics } from "../types.ts";
 import { Collector, type RolloutBatch } from "./collect.ts";
 import type { Progress } from "./progress.ts";
 import type { Stepper, TrainedStep } from "./run-loop.ts";
@@ -24,8 +24,8 @@ export interface TrainerParts {
   readonly scorer: Scorer;
   readonly updater: Updater;
   readonly progress: Progress;
-  /** Prompt ids as text for samples. */
-  readonly promptText: (ids: Int32Array) => string;
+  /** A prompt as text for samples. */
+  readonly promptText: (prompt: Prompt) => string;
 }
 
 export class Trainer implements Stepper {
@@ -99,10 +99,10 @@ export class Trainer implements Stepper {
     return pickGroups(groups.length, config.trainer.samplesPerStep).flatMap((index) => {
       const group = groups[index];
       if (!group) return [];
-      const { example, ids } = group.prompt;
+      const { example } = group.prompt;
       return {
         id: example.id,
-        promptText: promptText(ids),
+        promptText: promptText(group.prompt),
         answer: example.answer,
         numImages: example.images.length,
         responses: group.responses.map(({ text, finishReason, ids: tokens }, response) => ({
