@@ -22,9 +22,12 @@ const defaultMaxHeapMb = 2048;
 // What runs on the thread. As text, because it must load alike from lib/ and from dist/.
 const threadSource = `
 const { parentPort, workerData } = require("node:worker_threads");
-const failure = (thrown) => ({
-  failure: thrown instanceof Error ? (thrown.stack ?? thrown.message) : "threw " + String(thrown),
-});
+const failure = (thrown) => ({ failure: thrown instanceof Error ? oneLine(thrown) : "threw " + String(thrown) });
+const oneLine = (error) => {
+  const frame = (error.stack ?? "").split("\\n").find((line) => line.startsWith("    at ") && line.includes("file:"));
+  const place = frame === undefined ? "" : " (" + frame.slice(frame.indexOf("file:")).replace(")", "") + ")";
+  return error.name + ": " + error.message.split("\\n").join(" ") + place;
+};
 const load = async () => {
   const module = await import(workerData.url);
   const compute = module.computeReward ?? module.default;
@@ -43,7 +46,7 @@ parentPort.on("message", async (items) => {
 `;
 
 interface ThreadMessage {
-  /** What the module threw, with its stack. */
+  /** What the module threw and where, in one line. */
   readonly failure?: string;
   readonly rewards?: unknown;
 }
@@ -61,7 +64,7 @@ export class ModuleThread {
     this.options = options;
     this.worker = new Worker(threadSource, { eval: true, workerData, resourceLimits: { maxOldGenerationSizeMb } });
     this.worker.on("error", (error: unknown) => {
-      this.end ??= `the thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+      this.end ??= `the thread failed: ${String(error)}`;
     });
     this.worker.on("exit", (code) => {
       this.end ??= `the module ended its thread (exit code ${code})`;

@@ -1,13 +1,12 @@
 // What every kind of run opens first: its folder, the checkpoint's processor, data sets, loggers.
 import { noteLines } from "../config/notes.ts";
 import type { RunConfig } from "../config/schema.ts";
-import { type Dataset, openDataset } from "../data/dataset.ts";
+import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.ts";
 import { resolveModelFolder } from "../data/hub.ts";
 import { selectRows } from "../data/select.ts";
 import { ConfigError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
 import { Processor } from "../processor/processor.ts";
-import type { Example } from "../types.ts";
 import { Disposal } from "./disposal.ts";
 import { createLoggers, type LoggerSet } from "./loggers.ts";
 import { Progress } from "./progress.ts";
@@ -65,7 +64,7 @@ export async function openRun(config: RunConfig, options: TrainOptions): Promise
       progress: new Progress(),
       signal: options.signal,
       say,
-      stdout: (options.stdout ?? process.stdout),
+      stdout: options.stdout ?? process.stdout,
       disposal,
       [Symbol.asyncDispose]: () => disposal[Symbol.asyncDispose](),
     };
@@ -77,23 +76,22 @@ export async function openRun(config: RunConfig, options: TrainOptions): Promise
 
 /**
  * A data set of the run with over-long prompts left out.
+ * @param target what each row must have: the ground truth, or the text to be learnt (data.responseKey)
  * @throws {ConfigError} when there is none; {DataError} when it has no usable row
  */
 export async function selectDataset(
   run: OpenedRun,
   spec: string | null,
-  keep: (example: Example) => boolean | Promise<boolean> = () => true,
+  target: "answer" | "response" = "answer",
 ): Promise<Dataset> {
   const { config, processor, progress, signal } = run;
   if (spec === null) throw new ConfigError("data.train", "expected a data set to train on, got none");
   const { data } = config;
-  const dataset = await openDataset(spec, datasetOptions(data));
+  const dataset = await openDataset(spec, datasetOptions(data, target));
   using phase = progress.phase("reading", dataset.length, "rows");
   return await selectRows(dataset, {
-    keep: async (example) => {
-      if (data.filterOverlongPrompts && (await processor.promptLength(example)) > data.maxPromptLength) return false;
-      return keep(example);
-    },
+    keep: async (example) =>
+      !data.filterOverlongPrompts || (await processor.promptLength(example)) <= data.maxPromptLength,
     ...(signal ? { signal } : {}),
     onProgress: (done) => {
       phase.update(done);
@@ -102,10 +100,15 @@ export async function selectDataset(
 }
 
 /** Column names and limits as openDataset takes them. */
-export function datasetOptions(data: RunConfig["data"]) {
+function datasetOptions(data: RunConfig["data"], target: "answer" | "response"): DatasetOptions {
   const { promptKey, answerKey, imageKey, videoKey, idKey, responseKey, maxSkippedShare, imageDir } = data;
-  const columns = { promptKey, answerKey, imageKey, videoKey, idKey, responseKey };
-  return { ...columns, maxSkippedShare, ...(imageDir === null ? {} : { imageDir }) };
+  const columns = { promptKey, answerKey, imageKey, videoKey, idKey };
+  return {
+    ...columns,
+    ...(target === "response" ? { responseKey } : {}),
+    maxSkippedShare,
+    ...(imageDir === null ? {} : { imageDir }),
+  };
 }
 
 /**

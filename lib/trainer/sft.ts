@@ -45,9 +45,8 @@ export async function trainSupervised(config: RunConfig, options: TrainOptions =
 
 async function openParts(run: OpenedRun): Promise<LoopParts> {
   const { config, folder, processor, disposal } = run;
-  const hasTarget = (example: { readonly response?: string }): boolean => example.response !== undefined;
-  const trainSet = await selectDataset(run, config.data.train, hasTarget);
-  const valSet = config.data.val === null ? undefined : await selectDataset(run, config.data.val, hasTarget);
+  const trainSet = await selectDataset(run, config.data.train, "response");
+  const valSet = config.data.val === null ? undefined : await selectDataset(run, config.data.val, "response");
   const totalSteps = stepsOf(config, trainSet.length);
   const policy = disposal.use(await openPolicy(run));
   const optimizer = disposal.use(await PolicyOptimizer.create(config.optim, policy));

@@ -14,7 +14,7 @@ import { runPapo } from "../support/processes.ts";
 export interface World {
   readonly dir: string;
   readonly model: string;
-  /** Eight rows of 2 x 2 grids. */
+  /** Eight rows of 2 x 2 grids, with the columns of a plain reinforcement learning set. */
   readonly data: string;
   /** A module that rewards some letters, so that random responses differ in reward. */
   readonly reward: string;
@@ -34,6 +34,12 @@ export async function makeWorld(): Promise<World> {
   const model = join(dir, "model");
   await writeTinyModel(model, 1);
   const data = await writeMiniature(join(dir, "data"), { split: "rl", seed: 1, count: 8, rows: 2, columns: 2 });
+  writeFileSync(
+    data,
+    jsonLines(data)
+      .map(({ id, problem, answer, images }) => `${JSON.stringify({ id, problem, answer, images })}\n`)
+      .join(""),
+  );
   const reward = join(dir, "letters.mjs");
   writeFileSync(reward, rewardModule);
   return { dir, model, data, reward };

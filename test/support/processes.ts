@@ -20,7 +20,9 @@ interface RunOptions {
 
 /** Runs Node.js with the arguments to its end. */
 export function runNode(args: readonly string[], { cwd = packageRoot, env = {} }: RunOptions = {}): Finished {
-  return spawnSync(process.execPath, args, { cwd, env: { ...process.env, ...env }, encoding: "utf8" });
+  // A process that hangs is a failure, not a test run without end.
+  const timeout = 240_000;
+  return spawnSync(process.execPath, args, { cwd, env: { ...process.env, ...env }, encoding: "utf8", timeout });
 }
 
 /** Runs the built command line; `npm run build:ts` has to have run. */
