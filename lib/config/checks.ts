@@ -18,20 +18,22 @@ const wholeMinibatches: Check = ({ data, optim }) =>
     `expected a multiple of optim.globalBatchSize (${optim.globalBatchSize}), got ${data.rolloutBatchSize}`,
   ];
 
-const microBatchFits: Check = ({ optim, rollout }) => {
-  const numResponses = optim.globalBatchSize * rollout.n;
-  if (optim.microBatchSize <= numResponses) return false;
-  const batch = `optim.globalBatchSize x rollout.n = ${numResponses}`;
-  return ["optim.microBatchSize", `expected an integer <= the batch (${batch}), got ${optim.microBatchSize}`];
-};
+/** Whether anything is averaged by micro-batch: the policy loss, or the means over tokens of compat: reference. */
+export function averagesMicroBatches({ compat, algorithm }: ResolvedRun): boolean {
+  return algorithm.lossAvgMode === "reference" || compat === "reference";
+}
 
-const wholeMicroBatches: Check = ({ algorithm, optim, rollout }) =>
-  algorithm.lossAvgMode === "reference" &&
-  (optim.globalBatchSize * rollout.n) % optim.microBatchSize !== 0 && [
-    "optim.microBatchSize",
-    `expected a divisor of optim.globalBatchSize x rollout.n = ${optim.globalBatchSize * rollout.n} ` +
-      `(algorithm.lossAvgMode reference), got ${optim.microBatchSize}`,
-  ];
+const wholeMicroBatches: Check = (run) => {
+  const { optim, rollout } = run;
+  const numResponses = optim.globalBatchSize * rollout.n;
+  if (!averagesMicroBatches(run) || numResponses % optim.microBatchSize === 0) return false;
+  const batch = `optim.globalBatchSize x rollout.n = ${numResponses}`;
+  const rule =
+    optim.microBatchSize > numResponses
+      ? `expected an integer <= the batch (${batch})`
+      : `expected a divisor of ${batch} (algorithm.lossAvgMode or compat: reference)`;
+  return ["optim.microBatchSize", `${rule}, got ${optim.microBatchSize}`];
+};
 
 const pixelOrder: Check = ({ data }) =>
   data.minPixels > data.maxPixels && [
@@ -60,14 +62,15 @@ const warmupFits: Check = ({ optim, trainer }) =>
     `expected an integer <= trainer.maxSteps (${trainer.maxSteps}), got ${optim.warmupSteps}`,
   ];
 
-const checks = [wholeMinibatches, microBatchFits, wholeMicroBatches, pixelOrder, filterOrder, overlongFits, warmupFits];
+const groupChecks = [needsGroup, wholeMicroBatches];
+const checks = [wholeMinibatches, pixelOrder, filterOrder, overlongFits, warmupFits];
 
 /**
  * Every rule between settings that the run breaks.
  * @param groups whether groups are trained on
  */
 export function crossProblems(run: ResolvedRun, groups: boolean): Problem[] {
-  return [...(groups ? [needsGroup] : []), ...checks].flatMap((check) => {
+  return [...(groups ? groupChecks : []), ...checks].flatMap((check) => {
     const broken = check(run);
     return broken === false ? [] : [{ path: broken[0].split("."), text: broken[1] }];
   });

@@ -26,7 +26,7 @@ export const optimSchema = z.strictObject({
   globalBatchSize: integer({ min: 1 }).default(256).describe("Prompts an optimizer step"),
   microBatchSize: integer({ min: 1 })
     .default(4)
-    .describe("Responses a micro-batch of algorithm.lossAvgMode: reference; other modes do not depend on it"),
+    .describe("Responses a micro-batch of the published means (algorithm.lossAvgMode or compat: reference)"),
   microBatchTokens: integer({ min: 1 })
     .default(16_384)
     .describe("Tokens packed into one forward and backward pass; it changes memory and speed, never the gradient"),

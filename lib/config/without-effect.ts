@@ -1,5 +1,6 @@
 // Settings that cannot act in the chosen mode. In papo's own files that is a mistake worth stopping for; published
 // configs are full of them, so there they are only listed.
+import { averagesMicroBatches } from "./checks.ts";
 import type { Problem } from "./explain.ts";
 import type { ResolvedRun } from "./schema.ts";
 import { leaves, settingAt } from "./tree.ts";
@@ -99,8 +100,9 @@ const rules: readonly Rule[] = [
   { keys: ["reward.kwargs"], acts: (run) => !isMathReward(run), needs: "a reward module of yours as reward.type" },
   {
     keys: ["optim.microBatchSize"],
-    acts: ({ algorithm }) => algorithm.lossAvgMode === "reference",
-    needs: "algorithm.lossAvgMode: reference (optim.microBatchTokens sets how much goes into one pass)",
+    acts: averagesMicroBatches,
+    needs:
+      "algorithm.lossAvgMode: reference or compat: reference (optim.microBatchTokens sets how much goes into one pass)",
   },
   {
     keys: ["optim.warmupRatio"],

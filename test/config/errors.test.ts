@@ -88,6 +88,14 @@ test.each([
     ["optim.microBatchSize=7", "algorithm.lossAvgMode=reference"],
     "optim.microBatchSize: expected a divisor of optim.globalBatchSize x rollout.n = 512",
   ],
+  [
+    ["optim.microBatchSize=513", "compat=reference", "algorithm.lossAvgMode=seq"],
+    "optim.microBatchSize: expected an integer <= the batch (optim.globalBatchSize x rollout.n = 512), got 513",
+  ],
+  [
+    ["optim.microBatchSize=7", "compat=reference", "algorithm.lossAvgMode=token"],
+    "optim.microBatchSize: expected a divisor of optim.globalBatchSize x rollout.n = 512",
+  ],
   [["data.minPixels=5000000"], "data.minPixels: expected an integer <= data.maxPixels (4194304), got 5000000"],
   [
     ["algorithm.filter.enabled=true", "algorithm.filter.low=0.99"],
@@ -103,6 +111,13 @@ test.each([
   ],
 ])("%j do not fit each other", (words, message) => {
   expect(fail("", ...words)).toContain(`command line: ${message}`);
+});
+
+test("a batch below the default micro-batch is fine where nothing is averaged by micro-batch", () => {
+  expect(runOf(minimal, "optim.globalBatchSize=1").optim).toMatchObject({ globalBatchSize: 1, microBatchSize: 4 });
+  expect(fail("", "optim.globalBatchSize=1", "algorithm.lossAvgMode=reference")).toBe(
+    "command line: optim.microBatchSize: expected an integer <= the batch (optim.globalBatchSize x rollout.n = 2), got 4",
+  );
 });
 
 test("a rule between defaults points to the file", () => {

@@ -157,3 +157,9 @@ test("without groups to train on, one response a prompt is enough", () => {
   const cwd = folderWith({ "run.yaml": "model: { path: a/b }\n" });
   expect(loadRunConfig(["run.yaml"], { cwd, groups: false }).rollout.n).toBe(1);
 });
+
+test("without groups to train on, micro-batches of responses limit no batch", () => {
+  const values = { model: { path: "a/b" }, optim: { globalBatchSize: 2 }, data: { rolloutBatchSize: 2 } };
+  expect(runConfigOf(values, { groups: false }).optim.globalBatchSize).toBe(2);
+  expect(runConfigOf({ ...values, compat: "reference" }, { groups: false }).optim.microBatchSize).toBe(4);
+});

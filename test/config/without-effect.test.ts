@@ -38,6 +38,7 @@ const cases: readonly (readonly [setting: string, acting: readonly string[]])[] 
   ["reward.formatWeight=0.2", ["reward.type=math"]],
   ["reward.kwargs.a=1", ["reward.type=./r.mjs"]],
   ["optim.microBatchSize=8", ["algorithm.lossAvgMode=reference"]],
+  ["optim.microBatchSize=8", ["compat=reference", "algorithm.lossAvgMode=seq"]],
   ["optim.warmupRatio=0.1", ["optim.warmupSteps=null"]],
   ["optim.minLrRatio=0.1", ["optim.schedule=cosine"]],
 ];
