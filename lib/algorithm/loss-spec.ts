@@ -1,6 +1,5 @@
 // The resolved algorithm section at one step as the native LossSpec.
 import type { AlgorithmConfig } from "../config/schema.ts";
-import { ConfigError } from "../errors.ts";
 import type { LossSpec } from "../native/binding.ts";
 
 /** Whether the objective needs log-probs of the policy on the masked picture. */
@@ -10,17 +9,10 @@ export function needsAugLogProbs({ klPrcp, entropy }: AlgorithmConfig): boolean 
 
 /**
  * Factor of both entropy terms while the perception KL anneals: its weight at this step over klPrcp.coef.
- * 1 without the perception KL.
- * @throws {ConfigError} when klPrcp.coef is 0 and the weight is not
+ * 1 without the perception KL, and where klPrcp.coef is 0: such a run has no entropy terms (lib/config/checks.ts).
  */
 export function entropyDiscount({ klPrcp }: AlgorithmConfig, klPrcpCoef: number): number {
-  if (!klPrcp.enabled || klPrcpCoef === klPrcp.coef) return 1;
-  if (klPrcp.coef === 0) {
-    throw new ConfigError(
-      "algorithm.klPrcp.coef",
-      `expected > 0 with schedule annealing, which scales the entropies by ${klPrcpCoef} / coef, got 0`,
-    );
-  }
+  if (!klPrcp.enabled || klPrcpCoef === klPrcp.coef || klPrcp.coef === 0) return 1;
   return klPrcpCoef / klPrcp.coef;
 }
 

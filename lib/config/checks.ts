@@ -35,6 +35,15 @@ const wholeMicroBatches: Check = (run) => {
   return ["optim.microBatchSize", `${rule}, got ${optim.microBatchSize}`];
 };
 
+/** The entropies' factor while the weight anneals is the weight over coef. */
+const entropyScale: Check = ({ algorithm: { klPrcp, entropy } }) => {
+  const { start, end } = klPrcp.annealing;
+  const leavesZero = klPrcp.enabled && klPrcp.schedule === "annealing" && Math.max(start, end) > 0;
+  if (!leavesZero || klPrcp.coef > 0 || Math.max(entropy.augCoef, entropy.oriCoef) === 0) return false;
+  const why = "schedule annealing scales the entropies by its weight / coef";
+  return ["algorithm.klPrcp.coef", `expected a number > 0 (${why}), got ${klPrcp.coef}`];
+};
+
 const pixelOrder: Check = ({ data }) =>
   data.minPixels > data.maxPixels && [
     "data.minPixels",
@@ -63,7 +72,7 @@ const warmupFits: Check = ({ optim, trainer }) =>
   ];
 
 const groupChecks = [needsGroup, wholeMicroBatches];
-const checks = [wholeMinibatches, pixelOrder, filterOrder, overlongFits, warmupFits];
+const checks = [wholeMinibatches, entropyScale, pixelOrder, filterOrder, overlongFits, warmupFits];
 
 /**
  * Every rule between settings that the run breaks.

@@ -9,7 +9,8 @@ import type { Branch } from "./tree.ts";
 interface Rule {
   /** Dotted keys; one that names a map stands for all settings in it. */
   readonly keys: readonly string[];
-  readonly acts: (run: ResolvedRun) => boolean;
+  /** @param root the settings as written, without the defaults that the run has */
+  readonly acts: (run: ResolvedRun, root: Branch) => boolean;
   /** What has to be set for the keys to act. */
   readonly needs: string;
   /** Values that say "off" and so are right in every mode. */
@@ -19,6 +20,8 @@ interface Rule {
 const under = (parent: string, names: string) => names.split(" ").map((name) => `${parent}.${name}`);
 const masksPictures = ({ algorithm, aug }: ResolvedRun) =>
   algorithm.klPrcp.enabled || (aug.grad === "recompute" && algorithm.entropy.augCoef > 0);
+const entropyActs = ({ algorithm: { entropy }, aug }: ResolvedRun) =>
+  entropy.oriCoef > 0 || (aug.grad === "recompute" && entropy.augCoef > 0);
 const klInReward = ({ algorithm }: ResolvedRun) => algorithm.klRef.mode === "reward";
 const isMathReward = ({ reward }: ResolvedRun) => reward.type === "math";
 
@@ -31,8 +34,7 @@ const rules: readonly Rule[] = [
   },
   {
     keys: ["algorithm.entropy.kind"],
-    acts: ({ algorithm, aug }) =>
-      algorithm.entropy.oriCoef > 0 || (aug.grad === "recompute" && algorithm.entropy.augCoef > 0),
+    acts: entropyActs,
     needs: "an entropy coefficient above 0 that acts",
   },
   {
@@ -63,6 +65,14 @@ const rules: readonly Rule[] = [
     acts: ({ algorithm }) => algorithm.klPrcp.enabled,
     needs: "algorithm.klPrcp.enabled",
     neutral: [0, null, "fixed", "all"],
+  },
+  {
+    // Not even 0 is right here: annealing from another start would go on all the same.
+    keys: ["algorithm.klPrcp.coef"],
+    acts: (run, root) => !annealsFromElsewhere(run, root) || entropyActs(run),
+    needs:
+      "algorithm.klPrcp.schedule: fixed, algorithm.klPrcp.annealing.start: null (and compat: none), or an entropy " +
+      "coefficient above 0 that acts",
   },
   {
     keys: ["algorithm.klPrcp.annealing"],
@@ -118,6 +128,13 @@ const rules: readonly Rule[] = [
   },
 ];
 
+/** Whether the weight of the perception KL anneals from a start that does not follow klPrcp.coef. */
+function annealsFromElsewhere({ compat, algorithm: { klPrcp } }: ResolvedRun, root: Branch): boolean {
+  const start = settingAt(root, "algorithm.klPrcp.annealing.start".split("."));
+  const isWritten = start?.kind === "leaf" && start.value !== null;
+  return klPrcp.enabled && klPrcp.schedule === "annealing" && (isWritten || compat === "reference");
+}
+
 /**
  * The settings in `root` that cannot act in `run`.
  * @returns `problems` for those that papo's own files or the command line set, `noted` for those of published configs
@@ -126,7 +143,7 @@ export function withoutEffect(root: Branch, run: ResolvedRun): { problems: Probl
   const problems: Problem[] = [];
   const noted: string[] = [];
   for (const { keys, acts, needs, neutral } of rules) {
-    if (acts(run)) continue;
+    if (acts(run, root)) continue;
     for (const { path, setting } of keys.flatMap((key) => writtenBelow(root, key.split(".")))) {
       if (setting.kind !== "leaf" || neutral?.includes(setting.value) === true) continue;
       const text = `has no effect without ${needs}`;

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { entropyDiscount, lossSpec, needsAugLogProbs } from "../../lib/algorithm/loss-spec.ts";
-import { ConfigError } from "../../lib/errors.ts";
 import { algorithmConfig } from "../support/config.ts";
 
 test("without PAPO terms the spec is the clipped policy gradient", () => {
@@ -54,10 +53,11 @@ test("entropies without the perception KL are not discounted", () => {
   expect(entropyDiscount(algorithmConfig({ klPrcp: { coef: 0.02 } }), 0)).toBe(1);
 });
 
-test("annealing a coefficient of 0 is a configuration error", () => {
-  const algorithm = algorithmConfig({ klPrcp: { enabled: true, coef: 0 } });
-  expect(() => lossSpec(algorithm, 0.01)).toThrow(ConfigError);
+test("a coefficient of 0 leaves nothing to discount by", () => {
+  const algorithm = algorithmConfig({ klPrcp: { enabled: true, coef: 0, schedule: "annealing" } });
   expect(entropyDiscount(algorithm, 0)).toBe(1);
+  expect(entropyDiscount(algorithm, 0.01)).toBe(1);
+  expect(lossSpec(algorithm, 0.01)).toMatchObject({ klPrcp: { coef: 0.01 }, augEntropyCoef: 0, oriEntropyCoef: 0 });
 });
 
 test("log-probs on the masked picture are needed by the perception KL and by its entropy", () => {

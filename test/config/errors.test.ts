@@ -120,6 +120,26 @@ test("a batch below the default micro-batch is fine where nothing is averaged by
   );
 });
 
+// 0.1 / 0 and 0.2 / 0 would be the entropies' factor.
+const annealed = ["algorithm.klPrcp.enabled=true", "algorithm.klPrcp.schedule=annealing"];
+test.each([
+  ["start", "oriCoef=0.03"],
+  ["end", "oriCoef=0.03"],
+  ["start", "augCoef=0.03"],
+])("annealing %s above a coefficient of 0 cannot scale the entropy %s", (bound, entropy) => {
+  const words = [...annealed, `algorithm.klPrcp.annealing.${bound}=0.1`, `algorithm.entropy.${entropy}`];
+  expect(fail("", ...words, "aug.grad=recompute", "algorithm.klPrcp.coef=0")).toBe(
+    "command line: algorithm.klPrcp.coef: expected a number > 0 " +
+      "(schedule annealing scales the entropies by its weight / coef), got 0",
+  );
+});
+
+test("a coefficient of 0 is taken where annealing leaves it at 0, or is off", () => {
+  const entropy = ["algorithm.klPrcp.coef=0", "algorithm.entropy.oriCoef=0.03"];
+  expect(runOf(minimal, ...annealed, ...entropy).algorithm.klPrcp.annealing.start).toBe(0);
+  expect(runOf(minimal, "algorithm.klPrcp.enabled=true", ...entropy).algorithm.klPrcp.coef).toBe(0);
+});
+
 test("a rule between defaults points to the file", () => {
   expect(errorOf(() => runOf("model: { path: x }\n")).message).toMatch(
     /^run\.yaml: rollout\.n: expected an integer >= 2/u,

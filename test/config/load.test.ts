@@ -41,7 +41,8 @@ test("defaults that hang on other settings follow them", () => {
 
 test("compat: reference brings micro-batch means and the annealing start of the published YAML", () => {
   const words = ["compat=reference", "algorithm.klPrcp.enabled=true", "algorithm.klPrcp.coef=0.02"];
-  const run = runOf(minimal, ...words, "algorithm.klPrcp.schedule=annealing");
+  const annealing = ["algorithm.klPrcp.schedule=annealing", "algorithm.entropy.oriCoef=0.03"];
+  const run = runOf(minimal, ...words, ...annealing);
   expect(run.algorithm.lossAvgMode).toBe("reference");
   expect(run.algorithm.klPrcp.annealing.start).toBe(0.01);
   expect(runOf(minimal, ...words, "algorithm.lossAvgMode=seq").algorithm.lossAvgMode).toBe("seq");

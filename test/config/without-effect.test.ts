@@ -3,6 +3,8 @@ import { loadRunConfig } from "../../lib/config/load.ts";
 import { errorOf, minimal, runOf } from "./support.ts";
 
 const papo = ["algorithm.klPrcp.enabled=true"];
+const annealed = [...papo, "algorithm.klPrcp.schedule=annealing"];
+const started = [...annealed, "algorithm.klPrcp.annealing.start=0.1"];
 
 // A setting, and the settings with which it acts.
 const cases: readonly (readonly [setting: string, acting: readonly string[]])[] = [
@@ -22,14 +24,18 @@ const cases: readonly (readonly [setting: string, acting: readonly string[]])[] 
   ["algorithm.klRef.horizon=5", ["algorithm.klRef.mode=reward", "algorithm.klRef.type=adaptive"]],
   ["algorithm.klRef.target=5", ["algorithm.klRef.mode=reward", "algorithm.klRef.type=adaptive"]],
   ["algorithm.klPrcp.coef=0.01", papo],
+  ["algorithm.klPrcp.coef=0.02", [...started, "algorithm.entropy.oriCoef=0.03"]],
+  ["algorithm.klPrcp.coef=0.03", annealed],
+  ["algorithm.klPrcp.coef=0.04", [...annealed, "algorithm.klPrcp.annealing.start=null"]],
+  ["algorithm.klPrcp.coef=0", [...papo, "algorithm.klPrcp.annealing.start=null"]],
   ["algorithm.klPrcp.estimator=k3", papo],
   ["algorithm.klPrcp.schedule=annealing", papo],
   ["algorithm.klPrcp.applyMode=correct", papo],
   ["algorithm.klPrcp.clipping=0.2", papo],
   ["algorithm.klPrcp.tokenTopP=0.2", papo],
-  ["algorithm.klPrcp.annealing.start=0.1", [...papo, "algorithm.klPrcp.schedule=annealing"]],
-  ["algorithm.klPrcp.annealing.end=0.1", [...papo, "algorithm.klPrcp.schedule=annealing"]],
-  ["algorithm.klPrcp.annealing.ratio=0.1", [...papo, "algorithm.klPrcp.schedule=annealing"]],
+  ["algorithm.klPrcp.annealing.start=0.1", annealed],
+  ["algorithm.klPrcp.annealing.end=0.1", annealed],
+  ["algorithm.klPrcp.annealing.ratio=0.1", annealed],
   ["algorithm.klPrcp.incorrectWeighting=0.2", [...papo, "algorithm.klPrcp.applyMode=weighted"]],
   ["algorithm.clipRatioHigh=0.28", ["algorithm.policyLoss=ppo"]],
   ["algorithm.gspo.clipRatioHigh=0.001", ["algorithm.policyLoss=gspo"]],
@@ -49,6 +55,11 @@ const idle: Readonly<Record<string, readonly string[]>> = {
   "algorithm.klRef.estimator=k3": ["algorithm.klRef.mode=off"],
   "algorithm.klRef.type=adaptive": ["algorithm.klRef.mode=loss"],
   "algorithm.klRef.horizon=5": ["algorithm.klRef.mode=loss", "algorithm.klRef.type=fixed"],
+  "algorithm.klPrcp.coef=0": started,
+  "algorithm.klPrcp.coef=0.02": started,
+  // With compat: reference annealing starts at 0.01 of its own accord.
+  "algorithm.klPrcp.coef=0.03": [...annealed, "compat=reference"],
+  "algorithm.klPrcp.coef=0.04": [...started, "algorithm.klPrcp.annealing.end=0.2"],
   "algorithm.clipRatioHigh=0.28": ["algorithm.policyLoss=gspo"],
   "reward.formatWeight=0.2": ["reward.type=./r.mjs"],
   "optim.warmupRatio=0.1": ["optim.warmupSteps=2"],
@@ -71,6 +82,15 @@ test("a file's own idle setting is refused with its place, a recipe's is noted o
   const { withoutEffect } = loadRunConfig(["qwen2_5_vl_7b_grpo_papo"]).notes;
   expect(withoutEffect).toHaveLength(1);
   expect(withoutEffect[0]).toMatch(/^algorithm\.entropy\.augCoef: has no effect without aug\.grad: recompute/u);
+});
+
+test("a recipe's weight that annealing passes over is noted, one of the user's is refused", () => {
+  const words = ["qwen2_5_vl_3b_grpo_papo", ...started];
+  expect(loadRunConfig(words).notes.withoutEffect).toEqual([
+    "algorithm.klPrcp.coef: has no effect without algorithm.klPrcp.schedule: fixed, algorithm.klPrcp.annealing.start: " +
+      "null (and compat: none), or an entropy coefficient above 0 that acts",
+  ]);
+  expect(errorOf(() => loadRunConfig([...words, "algorithm.klPrcp.coef=0.02"])).path).toBe("algorithm.klPrcp.coef");
 });
 
 test("a setting in a part that is off is refused though a recipe below set the same", () => {
