@@ -1,26 +1,12 @@
 // Settings of the reference that only mean something together, e.g. a switch and the value that it guards.
 import { existsSync } from "node:fs";
 import { basename, resolve } from "node:path";
-import { truth } from "./easyr1-keys.ts";
-import { put, refuse } from "./easyr1-state.ts";
+import { translateReward } from "./easyr1-reward.ts";
+import { isOn, put, read } from "./easyr1-state.ts";
 import type { Translation } from "./easyr1-state.ts";
-import { show } from "./explain.ts";
+import { translateUnread } from "./easyr1-unread.ts";
 import { builtInFormatPrompts } from "./paths.ts";
 import { settingAt, toPlain } from "./tree.ts";
-import type { Setting } from "./tree.ts";
-
-function read(state: Translation, key: string): Setting | undefined {
-  return settingAt(state.reference, key.split("."));
-}
-
-function isOn(state: Translation, key: string): boolean {
-  const setting = read(state, key);
-  if (setting === undefined) return false;
-  const value = truth(toPlain(setting));
-  if (typeof value === "boolean") return value;
-  refuse(state, key, `expected true or false, got ${show(value)}`);
-  return false;
-}
 
 /** A pair of the reference: a switch, and a value that counts only while the switch is on. */
 interface Switched {
@@ -73,6 +59,7 @@ function translateSwitched(state: Translation, { use, value, fallback, to }: Swi
 export function translateJoint(state: Translation): void {
   for (const pair of switchedKeys) translateSwitched(state, pair);
   translateKlMode(state);
+  translateUnread(state);
   translateIncorrectWeighting(state);
   translateReward(state);
   translateFormatPrompt(state);
@@ -97,21 +84,6 @@ function translateIncorrectWeighting(state: Translation): void {
     put(state, "algorithm.klPrcp.incorrectWeighting", toPlain(setting), setting.origin);
   } else {
     state.neverRead.push(`${key}: the reference has only kl_prcp_apply_mode: all`);
-  }
-}
-
-function translateReward(state: Translation): void {
-  const key = "worker.reward.reward_function";
-  const setting = read(state, key);
-  if (setting === undefined) return;
-  const value = toPlain(setting);
-  if (value === null || (typeof value === "string" && /(?:^|[/\\])math\.py(?::compute_score)?$/u.test(value))) {
-    put(state, "reward.type", "math", setting.origin);
-  } else if (typeof value === "string" && /\.[cm]?[jt]s$/u.test(value)) {
-    put(state, "reward.type", value, setting.origin);
-  } else {
-    const how = "port it to a JavaScript module that gets a batch of responses and returns their rewards";
-    refuse(state, key, `Python is not run here; ${how}, and name it as ./my-reward.mjs; got ${show(value)}`);
   }
 }
 

@@ -13,21 +13,30 @@ export type ReferenceKey =
   /** Any other value would ask for something that papo does not do. */
   | { readonly only: readonly unknown[]; readonly why: string }
   | { readonly neverRead: string }
-  /** Taken together with others by easyr1.ts. */
-  | { readonly joint: true };
+  /** Taken together with others by easyr1-joint.ts; `means` is papo's key where there is one. */
+  | { readonly joint: true; readonly means?: string };
 
 const joint: ReferenceKey = { joint: true };
+const jointly = (means: string): ReferenceKey => ({ joint: true, means });
 const ignored = (why: string): ReferenceKey => ({ ignored: why });
 const neverRead = (why: string): ReferenceKey => ({ neverRead: why });
 const only = (values: readonly unknown[], why: string): ReferenceKey => ({ only: values, why });
 const moved = (to: string): ReferenceKey => ({ to });
 
-function renamed(to: string, names: Readonly<Record<string, unknown>>): ReferenceKey {
-  const convert = (value: unknown): Converted => {
+function oneOf(names: Readonly<Record<string, unknown>>): (value: unknown) => Converted {
+  return (value) => {
     const found = Object.entries(names).find(([name]) => name === String(value));
     return found === undefined ? { rule: `expected one of ${Object.keys(names).join(", ")}` } : { value: found[1] };
   };
-  return { to, convert };
+}
+
+function renamed(to: string, names: Readonly<Record<string, unknown>>): ReferenceKey {
+  return { to, convert: oneOf(names) };
+}
+
+/** The reference tests its frequencies and limits for `> 0`. */
+function positive(to: string): ReferenceKey {
+  return { to, convert: (value) => ({ value: Number.isInteger(value) && Number(value) <= 0 ? -1 : value }) };
 }
 
 const emptyIsNull = (value: unknown): Converted => ({ value: value === "" ? null : value });
@@ -42,7 +51,9 @@ export function truth(value: unknown): unknown {
 
 const switched = (to: string): ReferenceKey => ({ to, convert: (value) => ({ value: truth(value) }) });
 
-const estimatorNames = { kl: "k1", abs: "abs", mse: "mse", low_var_kl: "k3" };
+/** Papo's name of a KL estimator. */
+export const convertEstimator = oneOf({ kl: "k1", abs: "abs", mse: "mse", low_var_kl: "k3" });
+
 const noCritic = ignored("papo has no critic");
 const sharding = ignored("papo has its own parallelism");
 const engine = ignored("papo has its own rollout engine");
@@ -75,12 +86,12 @@ const dataKeys: Record<string, ReferenceKey> = {
 };
 
 const algorithmKeys: Record<string, ReferenceKey> = {
-  "algorithm.gamma": only([1], "rewards are not discounted"),
-  "algorithm.lam": ignored("it belongs to gae, which needs a critic"),
+  "algorithm.gamma": joint,
+  "algorithm.lam": joint,
   "algorithm.adv_estimator": moved("algorithm.advantage"),
   "algorithm.disable_kl": joint,
   "algorithm.use_kl_loss": joint,
-  "algorithm.kl_penalty": renamed("algorithm.klRef.estimator", estimatorNames),
+  "algorithm.kl_penalty": jointly("algorithm.klRef.estimator"),
   "algorithm.kl_coef": moved("algorithm.klRef.coef"),
   "algorithm.kl_type": moved("algorithm.klRef.type"),
   "algorithm.kl_horizon": moved("algorithm.klRef.horizon"),
@@ -97,7 +108,7 @@ const algorithmKeys: Record<string, ReferenceKey> = {
   "algorithm.kl_prcp_schedule_args.start_value": moved("algorithm.klPrcp.annealing.start"),
   "algorithm.kl_prcp_schedule_args.end_value": moved("algorithm.klPrcp.annealing.end"),
   "algorithm.kl_prcp_schedule_args.annealing_ratio": moved("algorithm.klPrcp.annealing.ratio"),
-  "algorithm.kl_prcp_penalty": renamed("algorithm.klPrcp.estimator", estimatorNames),
+  "algorithm.kl_prcp_penalty": jointly("algorithm.klPrcp.estimator"),
   "algorithm.kl_prcp_coef": moved("algorithm.klPrcp.coef"),
   "algorithm.kl_prcp_apply_mode": renamed("algorithm.klPrcp.applyMode", {
     all: "all",
@@ -200,8 +211,8 @@ const rolloutKeys: Record<string, ReferenceKey> = {
   "worker.rollout.val_override_config.top_p": moved("rollout.val.topP"),
   "worker.rollout.val_override_config.top_k": moved("rollout.val.topK"),
   "worker.reward.reward_type": ignored("rewards are computed in batches"),
-  "worker.reward.reward_function": joint,
-  "worker.reward.reward_function_kwargs.format_weight": moved("reward.formatWeight"),
+  "worker.reward.reward_function": jointly("reward.type"),
+  "worker.reward.reward_function_kwargs.format_weight": jointly("reward.formatWeight"),
   "worker.reward.skip_special_tokens": only([true], "rewards read the text without special tokens"),
   "worker.reward.num_cpus": cluster,
 };
@@ -220,12 +231,12 @@ const trainerKeys: Record<string, ReferenceKey> = {
   "trainer.n_gpus_per_node": cluster,
   "trainer.max_try_make_batch": moved("algorithm.filter.maxTries"),
   "trainer.critic_warmup": only([0], "papo has no critic"),
-  "trainer.val_freq": moved("trainer.valFreq"),
+  "trainer.val_freq": positive("trainer.valFreq"),
   "trainer.val_before_train": switched("trainer.valBeforeTrain"),
   "trainer.val_only": switched("trainer.valOnly"),
   "trainer.val_generations_to_log": ignored("trainer.samplesPerStep groups are written out"),
-  "trainer.save_freq": moved("trainer.saveFreq"),
-  "trainer.save_limit": moved("trainer.saveLimit"),
+  "trainer.save_freq": positive("trainer.saveFreq"),
+  "trainer.save_limit": positive("trainer.saveLimit"),
   "trainer.save_model_only": switched("trainer.saveModelOnly"),
   "trainer.save_checkpoint_path": moved("trainer.outDir"),
   "trainer.load_checkpoint_path": only([null], "continue a run with --resume"),
@@ -237,14 +248,19 @@ export const referenceKeys: ReadonlyMap<string, ReferenceKey> = new Map(
   [dataKeys, algorithmKeys, actorKeys, rolloutKeys, trainerKeys].flatMap((keys) => Object.entries(keys)),
 );
 
-/** Whole parts of the reference that papo has no use for, whatever they hold. */
-export function ignoredPart(key: string): ReferenceKey | undefined {
-  return key === "worker.critic" || key.startsWith("worker.critic.") ? noCritic : undefined;
+/** Arguments of the reward function, which a function of the user's own names. */
+export const rewardArguments = "worker.reward.reward_function_kwargs";
+
+/** What a key of the reference is here: by its name, or by the part of the reference that it is in. */
+export function ruleOf(key: string): ReferenceKey | undefined {
+  if (key === "worker.critic" || key.startsWith("worker.critic.")) return noCritic;
+  return referenceKeys.get(key) ?? (key.startsWith(`${rewardArguments}.`) ? joint : undefined);
 }
 
 /** What to say about a key of the reference in one of papo's own files; undefined for other keys. */
 export function papoNameHint(key: string): string | undefined {
-  const rule = referenceKeys.get(key) ?? ignoredPart(key);
+  const rule = ruleOf(key);
   if (rule === undefined) return undefined;
-  return "to" in rule ? ` (the reference's name of ${rule.to})` : " (a key of the reference, not of papo)";
+  const name = "to" in rule ? rule.to : "joint" in rule ? rule.means : undefined;
+  return name === undefined ? " (a key of the reference, not of papo)" : ` (the reference's name of ${name})`;
 }

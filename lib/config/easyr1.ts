@@ -1,6 +1,6 @@
 // Reads the reference's own YAML: each of its keys becomes papo's, or is listed as ignored or as never read by the
 // reference itself. What cannot be done here is an error; nothing is dropped silently.
-import { ignoredPart, referenceKeys, truth } from "./easyr1-keys.ts";
+import { referenceKeys, ruleOf, truth } from "./easyr1-keys.ts";
 import type { ReferenceKey } from "./easyr1-keys.ts";
 import { translateJoint } from "./easyr1-joint.ts";
 import { put, refuse } from "./easyr1-state.ts";
@@ -45,7 +45,7 @@ export function translateReference(reference: Branch, folder: string): { root: B
 const isPart = (key: string) => [...referenceKeys.keys()].some((known) => known.startsWith(`${key}.`));
 
 function translateOne(state: Translation, key: string, setting: Setting): void {
-  const rule = referenceKeys.get(key) ?? ignoredPart(key);
+  const rule = ruleOf(key);
   if (rule !== undefined) {
     applyRule(state, key, rule, setting);
     return;

@@ -131,6 +131,82 @@ test("a reward module in JavaScript may stand where the reference names Python",
   );
 });
 
+test("the published reward is known wherever its repository lies", () => {
+  const word = "worker.reward.reward_function=/code/papo/examples/reward_function/math.py:compute_score";
+  const weight = "worker.reward.reward_function_kwargs.format_weight=0.3";
+  expect(load(grpo, "data.rollout_batch_size=384", word, weight).reward).toMatchObject({
+    type: "math",
+    formatWeight: 0.3,
+    kwargs: {},
+  });
+});
+
+test("arguments of the reward go to a module in JavaScript as they are", () => {
+  const yaml = grpo.replace(
+    "reward_function: ./examples/reward_function/math.py:compute_score",
+    "reward_function: ./r.mjs\n    reward_function_kwargs: { format_weight: 0.3, a.b: [1], deep: { x: 7, none: {} } }",
+  );
+  const run = load(yaml, "data.rollout_batch_size=384", "worker.reward.reward_function_kwargs.deep.x=8");
+  expect(run.reward.kwargs).toEqual({ format_weight: 0.3, "a.b": [1], deep: { x: 8, none: {} } });
+  expect(run.reward.formatWeight).toBe(0.1);
+  expect(run.notes.withoutEffect.join("\n")).not.toContain("worker.reward");
+});
+
+test("a reward that is refused is the only line about the reward", () => {
+  const words = ["worker.reward.reward_function=./mine.py:score", "worker.reward.reward_function_kwargs.bonus=2"];
+  expect(fail(grpo, ...words).split("\n")).toHaveLength(1);
+});
+
+test("discounts that the estimator does not use are without effect, and REINFORCE++ has none", () => {
+  const words = ["data.rollout_batch_size=384", "algorithm.gamma=0.9", "algorithm.lam=0.95"];
+  const { withoutEffect, ignored } = load(grpo, ...words).notes;
+  expect(withoutEffect).toEqual(
+    expect.arrayContaining([
+      "algorithm.gamma: has no effect without algorithm.adv_estimator: gae or reinforce_plus_plus",
+      "algorithm.lam: has no effect without algorithm.adv_estimator: gae",
+    ]),
+  );
+  expect(ignored.join("\n")).not.toMatch(/algorithm\.(?:gamma|lam)/u);
+  const plusPlus = ["data.rollout_batch_size=384", "algorithm.adv_estimator=reinforce_plus_plus"];
+  expect(fail(grpo, ...plusPlus, "algorithm.gamma=0.9")).toBe(
+    "command line: algorithm.gamma: expected 1 (papo's REINFORCE++ is undiscounted, as every published setting), got 0.9",
+  );
+  const notes = load(grpo, ...plusPlus, "algorithm.gamma=1", "algorithm.lam=0.95").notes;
+  expect(notes.withoutEffect.join("\n")).toContain("algorithm.lam: has no effect");
+  expect(notes.ignored.join("\n")).toContain("algorithm.gamma: ");
+});
+
+test("an estimator over the whole vocabulary is refused only where its KL acts", () => {
+  const size = "data.rollout_batch_size=384";
+  const { algorithm, notes } = load(grpo, size, "algorithm.disable_kl=true", "algorithm.kl_penalty=full");
+  expect(algorithm.klRef).toMatchObject({ mode: "off", estimator: "k1" });
+  expect(notes.withoutEffect).toContain("algorithm.kl_penalty: has no effect without algorithm.disable_kl: false");
+  const words = ["algorithm.use_kl_prcp=false", "algorithm.kl_prcp_penalty=full"];
+  expect(load(grpoPapo, size, ...words).notes.withoutEffect).toContain(
+    "algorithm.kl_prcp_penalty: has no effect without algorithm.use_kl_prcp: true",
+  );
+  expect(fail(grpo, size, "algorithm.disable_kl=true", "algorithm.kl_penalty=ful")).toContain(
+    "expected one of kl, abs",
+  );
+});
+
+test("a weight that annealing passes over is noted by the reference's name", () => {
+  const words = ["data.rollout_batch_size=384", "algorithm.kl_prcp_schedule=annealing"];
+  const idle = (...more: string[]) => load(grpoPapo, ...words, ...more).notes.withoutEffect.join("\n");
+  expect(idle()).toContain("algorithm.kl_prcp_coef: has no effect without");
+  expect(idle(...entropyOverrides(0.03))).not.toContain("algorithm.kl_prcp_coef");
+});
+
+test.each([
+  [0, -1],
+  [-3, -1],
+  [7, 7],
+])("frequencies and limits of %d, which the reference tests for > 0, are %d here", (theirs, ours) => {
+  const keys = ["val_freq", "save_freq", "save_limit"];
+  const { trainer } = load(grpo, "data.rollout_batch_size=384", ...keys.map((key) => `trainer.${key}=${theirs}`));
+  expect([trainer.valFreq, trainer.saveFreq, trainer.saveLimit]).toEqual([ours, ours, ours]);
+});
+
 test("a part of the reference's file without the worker is still known by its keys", () => {
   expect(fail("algorithm: { kl_coef: x }\n")).toContain(
     'config.yaml:1:14: algorithm.kl_coef: expected a number >= 0, got "x"',
@@ -148,7 +224,11 @@ test.each([
   ["algorithm.adv_estimator=gae", "algorithm.adv_estimator: gae needs a critic"],
   ["algorithm.kl_penalty=full", 'algorithm.kl_penalty: expected one of kl, abs, mse, low_var_kl, got "full"'],
   ["algorithm.contrastive_type=noise", 'algorithm.contrastive_type: expected "augmented" (it is the only type'],
-  ["algorithm.gamma=0.9", "algorithm.gamma: expected 1 (rewards are not discounted), got 0.9"],
+  ["algorithm.gamma=much", 'algorithm.gamma: expected a number, got "much"'],
+  ["algorithm.lam=null", "algorithm.lam: expected a number, got null"],
+  ["algorithm.kl_prcp_penalty=full", "algorithm.kl_prcp_penalty: expected one of kl, abs, mse, low_var_kl, got"],
+  ["trainer.val_freq=never", 'trainer.val_freq: expected an integer >= -1, got "never"'],
+  ["worker.reward.reward_function_kwargs.bonus=2", "worker.reward.reward_function_kwargs.bonus: the published math"],
   ["algorithm.kl_prcp_schedule=cosine", 'algorithm.kl_prcp_schedule: expected one of fixed, annealing, got "cosine"'],
   ["algorithm.aug_config=3", "algorithm.aug_config: expected a map, got 3"],
   ["trainer.critic_warmup=5", "trainer.critic_warmup: expected 0 (papo has no critic), got 5"],
@@ -163,6 +243,12 @@ test.each([
     "worker.rollout.ignore_eos: expected false (a response ends at its stop token), got true",
   ],
   ["worker.reward.reward_function=./mine.py:score", "worker.reward.reward_function: Python is not run here; port it"],
+  ["worker.reward.reward_function=./math.py:compute_score", "worker.reward.reward_function: Python is not run here"],
+  ["worker.reward.reward_function=examples/reward_function/math.py", "exports computeReward(items, kwargs)"],
+  [
+    "worker.reward.reward_function=./my_examples/reward_function/math.py:compute_score",
+    'built in, got "./my_examples/reward_function/math.py:compute_score"',
+  ],
   ["worker.actor.optim.learning_rate=1", "worker.actor.optim.learning_rate: unknown key"],
   ["worker.actor.optim.weigth_decay=1", "unknown key (did you mean worker.actor.optim.weight_decay?)"],
   ["data.train_file=x", "data.train_file: unknown key (did you mean data.train_files?)"],
