@@ -113,16 +113,22 @@ function datasetOptions(data: RunConfig["data"], target: "answer" | "response"):
 
 /**
  * Steps of the run.
- * @throws {ConfigError} when a batch is larger than the data set
+ * @throws {ConfigError} when a batch is larger than the data set, or an epoch has no whole step
  */
 export function stepsOf(config: RunConfig, numRows: number): number {
   const steps = totalSteps(config, numRows);
-  const { miniRolloutBatchSize, rolloutBatchSize } = config.data;
-  const batch = config.algorithm.filter.enabled ? miniRolloutBatchSize : rolloutBatchSize;
-  if (steps >= 1 && batch <= numRows) return steps;
+  const { miniRolloutBatchSize: mini, rolloutBatchSize: batch } = config.data;
+  const all = `expected at most the ${numRows} usable rows of data.train`;
+  const { enabled: inRounds } = config.algorithm.filter;
+  if (inRounds && mini > numRows) throw new ConfigError("data.miniRolloutBatchSize", `${all}, got ${mini}`);
+  if (batch > numRows && (!inRounds || steps < 1))
+    throw new ConfigError("data.rolloutBatchSize", `${all}, got ${batch}`);
+  if (steps >= 1) return steps;
+  const most = numRows - (numRows % mini);
+  const why = `${numRows} usable rows of data.train in whole rounds of data.miniRolloutBatchSize = ${mini}`;
   throw new ConfigError(
     "data.rolloutBatchSize",
-    `expected at most the ${numRows} usable rows of data.train, got ${batch}`,
+    `expected at most ${most}, or an epoch has no whole step (${why}), got ${batch}`,
   );
 }
 
