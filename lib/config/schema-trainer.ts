@@ -18,7 +18,9 @@ export const optimSchema = z.strictObject({
   warmupRatio: real({ min: 0, max: 1 }).default(0).describe("Share of the steps over which the rate rises linearly"),
   warmupSteps: integer({ min: 0 }).nullable().default(null).describe("Warm-up in steps; null: by warmupRatio"),
   schedule: choice(["constant", "linear", "cosine"]).default("constant").describe("Learning rate after the warm-up"),
-  minLrRatio: real({ min: 0, max: 1 }).default(0).describe("The rate ends at lr x this (linear and cosine)"),
+  minLrRatio: real({ min: 0, max: 1 })
+    .default(0)
+    .describe("Linear and cosine fall towards lr x this, which they would reach one step after the last"),
   maxGradNorm: real({ above: 0 }).default(1).describe("Gradients are scaled down to this norm"),
   maxSkippedInRow: integer({ min: 0 })
     .default(5)

@@ -1,9 +1,10 @@
 import type { RunConfig } from "../config/schema.ts";
 
 /**
- * Learning rate of a training step: a linear warm-up to optim.lr without a zero first step, then constant, linear or
- * cosine down to lr * minLrRatio at the last step. `compat: reference` restores the published warm-up, whose first step
- * has rate 0 even without warm-up.
+ * Learning rate of a training step: a linear warm-up to optim.lr without a zero first step, then constant, or linear or
+ * cosine from lr towards lr * minLrRatio, which they would reach one step after the last, so that no step is without a
+ * rate. `compat: reference` restores the published warm-up, whose first step has rate 0 even without warm-up.
+ * Source of linear and cosine: the schedulers of Hugging Face transformers, whose steps count from 0.
  * @param step 1-based
  * @throws {RangeError} when step < 1
  */
@@ -14,7 +15,7 @@ export function learningRate(config: Pick<RunConfig, "optim" | "compat">, step: 
   if (config.compat === "reference" && step <= Math.max(1, warmup)) return (lr * (step - 1)) / Math.max(1, warmup);
   if (step <= warmup) return (lr * step) / warmup;
   if (schedule === "constant") return lr;
-  const progress = Math.min(1, (step - warmup) / Math.max(1, totalSteps - warmup));
+  const progress = Math.min(1, (step - 1 - warmup) / Math.max(1, totalSteps - warmup));
   const share = schedule === "linear" ? 1 - progress : (1 + Math.cos(Math.PI * progress)) / 2;
   return lr * (minLrRatio + (1 - minLrRatio) * share);
 }
