@@ -26,6 +26,8 @@ export interface Example {
 /** What the policy is given: token ids with image tokens expanded to the merged grid, and the decoded pictures. */
 export interface Prompt {
   readonly example: Example;
+  /** The pass over the data set that it was drawn in, from 0. */
+  readonly epoch: number;
   /** [P] token ids; one image-pad id per merged patch. */
   readonly ids: Int32Array;
   /** Decoded RGB pictures with their resize plan; owned by the prompt. */

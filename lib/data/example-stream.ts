@@ -9,18 +9,27 @@ import { IndexSampler, type SamplerState } from "./sampler.ts";
 /** Pictures decoded at a time. */
 const parallelReads = 4;
 
+export interface StreamOptions {
+  readonly seed: number;
+  readonly shuffle: boolean;
+  /** Takes one line for each of the first skipped rows. */
+  readonly say: (line: string) => void;
+}
+
 export class ExampleStream {
   readonly #dataset: Dataset;
   readonly #processor: Processor;
   readonly #sampler: IndexSampler;
+  readonly #say: (line: string) => void;
 
-  constructor(dataset: Dataset, processor: Processor, options: { readonly seed: number; readonly shuffle: boolean }) {
+  constructor(dataset: Dataset, processor: Processor, { seed, shuffle, say }: StreamOptions) {
     this.#dataset = dataset;
     this.#processor = processor;
-    this.#sampler = new IndexSampler({ length: dataset.length, ...options, dropLast: true });
+    this.#sampler = new IndexSampler({ length: dataset.length, seed, shuffle, dropLast: true });
+    this.#say = say;
   }
 
-  /** Of the next row, from 0. */
+  /** Of the rows given out last, from 0. */
   get epoch(): number {
     return this.#sampler.epoch;
   }
@@ -45,25 +54,29 @@ export class ExampleStream {
   async next(count: number, signal?: AbortSignal): Promise<Prompt[]> {
     const prompts: Prompt[] = [];
     let rows = [...this.#sampler.next(count)];
+    let { epoch } = this.#sampler;
     while (rows.length > 0) {
       signal?.throwIfAborted();
       const batch = rows.splice(0, parallelReads);
-      const read = await Promise.all(batch.map((row) => this.#read(row)));
+      const read = await Promise.all(batch.map((row) => this.#read(row, epoch)));
       prompts.push(...read.filter((prompt) => prompt !== undefined));
       // A replacement comes from the same order, so that a restored stream meets the same rows.
-      if (rows.length === 0 && prompts.length < count) rows = [...this.#sampler.next(count - prompts.length)];
+      if (rows.length === 0 && prompts.length < count) {
+        rows = [...this.#sampler.next(count - prompts.length)];
+        ({ epoch } = this.#sampler);
+      }
     }
     return prompts;
   }
 
-  async #read(row: number): Promise<Prompt | undefined> {
+  async #read(row: number, epoch: number): Promise<Prompt | undefined> {
     try {
-      const prompt = await this.#processor.prepare(await this.#dataset.read(row));
+      const prompt = await this.#processor.prepare(await this.#dataset.read(row), epoch);
       this.#dataset.skips.accept();
       return prompt;
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      this.#dataset.skips.skip(error);
+      if (this.#dataset.skips.skip(error)) this.#say(`skipped ${error.message}`);
       return undefined;
     }
   }

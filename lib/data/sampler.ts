@@ -46,7 +46,7 @@ export class IndexSampler {
     this.#options = options;
   }
 
-  /** Of the next row, from 0. */
+  /** Of the rows given out last, from 0. */
   get epoch(): number {
     return this.#epoch;
   }

@@ -34,12 +34,14 @@ export class SkipCounter {
     this.seen += 1;
   }
 
-  /** Counts an unusable row. @throws {DataError} when they have become too many */
-  skip(reason: DataError): void {
+  /** Counts an unusable row; says whether it is among the reports. @throws {DataError} when they have become too many */
+  skip(reason: DataError): boolean {
     this.seen += 1;
     this.skipped += 1;
-    if (this.#reports.length < maxReports) this.#reports.push(reason.message);
+    const isReported = this.#reports.length < maxReports;
+    if (isReported) this.#reports.push(reason.message);
     if (this.seen >= minSeenToJudge) this.judge();
+    return isReported;
   }
 
   /** Judges the share whatever the number of rows: for the end of a pass. @throws {DataError} when it is too high */

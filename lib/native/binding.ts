@@ -116,6 +116,8 @@ export interface PolicyOptions {
 export interface PromptInput {
   /** Root of the prompt's random numbers. */
   readonly exampleId: string;
+  /** The pass over the data set that it was drawn in: a prompt that comes again has other masks and responses. Default 0. */
+  readonly epoch?: number;
   /** [P] token ids, image tokens expanded to the merged grids. */
   readonly ids: Int32Array;
   readonly images: readonly ImageHandle[];
@@ -156,8 +158,8 @@ export interface SampledResponse {
   readonly stopped: boolean;
 }
 
-/** The patch mask of a whole batch: each picture's cells follow from the example id and the picture's index. */
-export interface MaskedView extends Omit<PatchMask, "exampleId" | "imageIndex" | "responseIndex"> {
+/** The patch mask of a whole batch: each picture's cells follow from its prompt and the picture's index. */
+export interface MaskedView extends Omit<PatchMask, "epoch" | "exampleId" | "imageIndex" | "responseIndex"> {
   /** Each response has a mask of its own. */
   readonly perResponse: boolean;
 }
@@ -297,6 +299,8 @@ export interface NativeModule {
   ): Promise<LogProbsHandle>;
   /** [R], packed response after response. */
   logProbValues(logProbs: LogProbsHandle): Promise<Float64Array>;
+  /** [n] mean over each response's tokens; 0 for one without. */
+  meanPerResponse(values: LogProbsHandle): Promise<Float64Array>;
   /** KL of each response: sum and mean over its tokens. */
   klPerResponse(
     logProbs: LogProbsHandle,

@@ -84,9 +84,10 @@ export class Processor {
 
   /**
    * The prompt of an example; `releasePrompt` frees its pictures.
+   * @param epoch the pass over the data set that it is drawn in, from 0
    * @throws {DataError} at the row: a broken picture, marks that are not one a picture, over `maxPromptLength` tokens
    */
-  async prepare(example: Example): Promise<Prompt> {
+  async prepare(example: Example, epoch = 0): Promise<Prompt> {
     const ids = this.#textIds(example);
     const images: ImageHandle[] = [];
     try {
@@ -95,6 +96,7 @@ export class Processor {
       this.#checkLength(example, expandedLength(ids, infos, this.imageSpec));
       return {
         example,
+        epoch,
         ids: this.#expand(ids, infos),
         images,
         imageGridThw: infos.map(({ gridThw }) => gridThw),

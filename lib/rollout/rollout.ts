@@ -22,7 +22,7 @@ export interface Sampling {
 export interface RolloutOptions extends CallOptions {
   readonly sampling: Sampling;
   readonly purpose: keyof typeof purposes;
-  /** With the run's seed, the example's id, the response's index and the position: the random numbers. */
+  /** With the run's seed, the prompt's epoch and id, the response's index and the position: the random numbers. */
   readonly step: number;
 }
 
@@ -76,8 +76,8 @@ export class Rollout {
 }
 
 /** A prompt as native code takes it. */
-export function promptInput({ example, ids, images }: Prompt): PromptInput {
-  return { exampleId: example.id, ids, images };
+export function promptInput({ example, epoch, ids, images }: Prompt): PromptInput {
+  return { exampleId: example.id, epoch, ids, images };
 }
 
 /** A group as native code takes it. */

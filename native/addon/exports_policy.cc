@@ -358,6 +358,23 @@ Napi::Value TokenAdvantages(const Napi::CallbackInfo& info) {
   });
 }
 
+// meanPerResponse(values: LogProbsHandle): Promise<Float64Array> [n]
+Napi::Value MeanPerResponse(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "mean_per_response";
+  return guarded(info.Env(), op, [&] {
+    auto values = get_handle<LogProbs>(info[0], op);
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          const Ragged ragged(values->response_lengths, values->log_probs_R.device());
+          auto means = papo::to_doubles(sum_per_response(values->log_probs_R.to(at::kDouble), ragged));
+          for (size_t i = 0; i < means.size(); ++i) means[i] /= std::max<double>(1, values->response_lengths[i]);
+          return means;
+        },
+        [](Napi::Env env, const std::vector<double>& means) { return to_doubles(env, means); });
+  });
+}
+
 // ropePositions(config: ModelConfig, ids: Int32Array, grids: [t, h, w][]): Int32Array [3 * T], row after row
 Napi::Value RopePositionRows(const Napi::CallbackInfo& info) {
   constexpr const char* op = "rope_positions";
@@ -445,6 +462,7 @@ void export_policy(Napi::Env env, Napi::Object exports) {
   add("logProbValues", LogProbValues);
   add("klPerResponse", KlSums);
   add("tokenAdvantages", TokenAdvantages);
+  add("meanPerResponse", MeanPerResponse);
   add("forwardBackward", ForwardBackward);
   add("createOptimizer", CreateOptimizer);
   add("optimizerTensors", OptimizerTensors);

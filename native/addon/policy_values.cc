@@ -61,6 +61,7 @@ at::ScalarType parse_file_dtype(const std::string& name, const char* op) {
 PromptInput parse_prompt(const Fields& fields) {
   PromptInput prompt;
   prompt.example_id = fields.text("exampleId");
+  prompt.epoch = fields.has("epoch") ? static_cast<uint64_t>(fields.integer("epoch")) : 0;
   prompt.ids = fields.ids("ids");
   fields.each("images",
               [&](const Napi::Value& image) { prompt.images.push_back(get_handle<Image>(image, "prompt.images")); });
@@ -104,13 +105,13 @@ std::optional<MaskedView> parse_masked_view(Napi::Value value) {
   auto object = value.As<Napi::Object>();
   // The coordinates of a single mask: the batch has its own for every picture.
   auto single = Napi::Object::New(value.Env());
-  for (const char* name : {"mode", "patchPx", "ratio", "exact", "fill", "seed", "epoch"})
-    single.Set(name, object.Get(name));
+  for (const char* name : {"mode", "patchPx", "ratio", "exact", "fill", "seed"}) single.Set(name, object.Get(name));
+  single.Set("epoch", 0);
   single.Set("exampleId", "");
   single.Set("imageIndex", 0);
   single.Set("responseIndex", 0);
   const auto mask = parse_patch_mask(single);
-  return MaskedView{mask->spec, mask->key.seed, mask->key.epoch, fields.flag("perResponse"), 0};
+  return MaskedView{mask->spec, mask->key.seed, fields.flag("perResponse"), 0};
 }
 
 AdamwSpec parse_adamw_spec(Napi::Value value, const char* op) {

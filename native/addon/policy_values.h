@@ -23,7 +23,7 @@ at::ScalarType parse_file_dtype(const std::string& name, const char* op);  // F3
 PromptInput parse_prompt(const Fields& fields);
 GroupBatch parse_batch(Napi::Value value, const char* op);
 GenerateSpec parse_generate_spec(Napi::Value value, const char* op);
-// {ratio, patchPx, mode, exact, fill, seed, epoch, perResponse}; undefined: no view.
+// {ratio, patchPx, mode, exact, fill, seed, perResponse}; undefined: no view.
 std::optional<MaskedView> parse_masked_view(Napi::Value value);
 AdamwSpec parse_adamw_spec(Napi::Value value, const char* op);
 // A file's entries {name, byteOffset, dtype, shape}, resolved to tensors by `tensor_of`.

@@ -7,6 +7,7 @@ namespace papo {
 
 struct PromptInput {
   std::string example_id;
+  uint64_t epoch = 0;        // the pass over the data set that it was drawn in
   std::vector<int64_t> ids;  // image tokens expanded to the merged grids
   std::vector<std::shared_ptr<const Image>> images;
 };
@@ -35,7 +36,7 @@ struct GroupBatch {
 // The masked view of a batch's pictures.
 struct MaskedView {
   PatchMaskSpec mask;
-  uint64_t seed = 0, epoch = 0;
+  uint64_t seed = 0;
   bool per_response = false;   // each response has a mask of its own
   int64_t response_index = 0;  // else whose mask to use; 0 when the responses share it
 };

@@ -25,6 +25,12 @@ void ParameterStore::allocate(at::ScalarType dtype, bool trained, const std::vec
   size_ = (size_ + kAlignment - 1) / kAlignment * kAlignment;
   // Not zeroed: a page is only touched when its weights are read from the file.
   flat_ = at::empty({size_}, at::TensorOptions(dtype));
+  int64_t end = 0;  // of the tensor before
+  for (const auto& entry : entries_) {
+    flat_.narrow(0, end, entry.offset - end).zero_();
+    end = entry.offset + entry.numel;
+  }
+  flat_.narrow(0, end, size_ - end).zero_();
   if (!trained) return;
   // Frozen parts come first, so that what is trained is one range.
   for (size_t part = 0; part < frozen.size(); ++part) {

@@ -22,8 +22,8 @@ class ParameterStore {
   void declare(const std::string& name, std::vector<int64_t> shape, bool aligned = true);
   // Ends a part (vision, language) at the tensors declared so far; parts are trained or frozen as a whole.
   void end_part() { part_ends_.push_back(size_); }
-  // Allocates the buffers: weights zeroed; float32 (float64 for float64 weights) gradients when `trained`.
-  // Parts in `frozen` get no gradient.
+  // Allocates the buffers: weights undefined, the padding between them zero; float32 (float64 for float64 weights)
+  // gradients when `trained`. Parts in `frozen` get no gradient.
   void allocate(at::ScalarType dtype, bool trained, const std::vector<bool>& frozen);
 
   // One declared tensor, or `count` neighbouring ones as rows of one tensor of `shape`.

@@ -61,9 +61,9 @@ class Engine {
       auto& group = live_.emplace_back();
       group.prompt = std::move(prefilled[i]);
       for (int64_t r = 0; r < spec_.n; ++r) {
-        const RandomStream stream(
-            spec_.seed, Purpose::kRolloutToken,
-            {spec_.purpose, spec_.step, hash_id(entering[i]->example_id), static_cast<uint64_t>(r)});
+        const RandomStream stream(spec_.seed, Purpose::kRolloutToken,
+                                  {spec_.purpose, spec_.step, entering[i]->epoch, hash_id(entering[i]->example_id),
+                                   static_cast<uint64_t>(r)});
         group.responses.push_back({{&group.prompt, ResponseKv(decoder_.kv_shape())}, stream, &out_[first + i][r]});
         ++num_live_;
       }

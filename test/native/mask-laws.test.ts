@@ -71,18 +71,28 @@ test("the first response's own mask is the one that the prompt's responses share
   expect(relativeDifference(own.slice(0, 7), shared.slice(0, 7))).toBeLessThan(1e-12);
 });
 
-test.each([{ seed: 4 }, { epoch: 1 }, { fill: "mean" as const }, { ratio: 0.3 }])(
-  "%j is another view",
-  async (change) => {
-    const policy = await tinyPolicy({ trained: false });
-    const groups = mixedGroups();
-    const expected = await logProbs(policy, groups, { view: maskedView });
-    expect(await logProbs(policy, groups, { view: maskedView })).toEqual(expected);
-    expect(
-      relativeDifference(await logProbs(policy, groups, { view: { ...maskedView, ...change } }), expected),
-    ).toBeGreaterThan(1e-4);
-  },
-);
+test.each([{ seed: 4 }, { fill: "mean" as const }, { ratio: 0.3 }])("%j is another view", async (change) => {
+  const policy = await tinyPolicy({ trained: false });
+  const groups = mixedGroups();
+  const expected = await logProbs(policy, groups, { view: maskedView });
+  expect(await logProbs(policy, groups, { view: maskedView })).toEqual(expected);
+  expect(
+    relativeDifference(await logProbs(policy, groups, { view: { ...maskedView, ...change } }), expected),
+  ).toBeGreaterThan(1e-4);
+});
+
+test("a prompt that comes again in another epoch has another mask, in both modes of whose mask it is", async () => {
+  const policy = await tinyPolicy({ trained: false });
+  const scores = (epoch: number, perResponse: boolean) => {
+    const groups = mixedGroups().map((group) => ({ ...group, prompt: { ...group.prompt, epoch } }));
+    return logProbs(policy, groups, { view: { ...maskedView, perResponse } });
+  };
+  for (const perResponse of [false, true]) {
+    const first = await scores(0, perResponse);
+    expect(await scores(0, perResponse)).toEqual(first);
+    expect(relativeDifference(await scores(1, perResponse), first)).toBeGreaterThan(1e-4);
+  }
+});
 
 test("a mask belongs to the example and the picture's place, not to the place in the batch", async () => {
   const policy = await tinyPolicy({ dtype: "float64", trained: false });

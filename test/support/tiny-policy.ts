@@ -80,7 +80,6 @@ export const maskedView: MaskedView = {
   exact: false,
   fill: "black",
   seed: 3,
-  epoch: 0,
   perResponse: false,
 };
 

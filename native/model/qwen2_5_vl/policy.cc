@@ -48,7 +48,7 @@ Pixels prompt_pixels(const std::vector<const PromptInput*>& prompts, const Maske
         parts.push_back(pixel_values(image, nullptr, nullptr));
         continue;
       }
-      const PatchMaskKey key{view->seed, view->epoch, hash_id(prompt->example_id), i,
+      const PatchMaskKey key{view->seed, prompt->epoch, hash_id(prompt->example_id), i,
                              static_cast<uint64_t>(view->response_index)};
       parts.push_back(pixel_values(image, &view->mask, &key));
     }
