@@ -44,7 +44,9 @@ export const trainerSchema = z.strictObject({
   valOnly: flag().default(false).describe("Validate and stop"),
   saveFreq: integerOrMinusOne("only after the last step").default(-1).describe("Checkpoint every so many steps"),
   saveLimit: integerOrMinusOne("all").default(-1).describe("Checkpoints kept beside the best one; -1: all"),
-  saveBest: flag().default(true).describe("Keep the checkpoint with the best validation reward"),
+  saveBest: flag()
+    .default(true)
+    .describe("Save and keep a checkpoint whenever the validation reward is the best so far"),
   saveModelOnly: flag().default(false).describe("Leave the optimizer out of checkpoints; such a run cannot resume"),
   outDir: text("a folder, or null").nullable().default(null).describe("Run folder; null: runs/<experimentName>"),
   experimentName: text("a name, or null")

@@ -6,7 +6,7 @@ import { callNative, type CallOptions } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { planLoad, planSave } from "./checkpoint-folder.ts";
 import { type ModelConfig, readModelConfig, type WeightDtype } from "./model-config.ts";
-import { writeSideFiles } from "./side-files.ts";
+import { copySideFiles, writeConfig } from "./side-files.ts";
 
 export interface OpenOptions extends CallOptions {
   /** Type of the weights in memory, whatever the files hold. */
@@ -21,6 +21,8 @@ export interface SaveOptions extends CallOptions {
   /** Of the files; the source checkpoint's unless told otherwise. */
   readonly dtype?: WeightDtype;
   readonly maxShardBytes?: number;
+  /** Folders whose tokenizer and processor files go beside the weights, the later over the earlier; the source's own. */
+  readonly sideFileDirs?: readonly string[];
 }
 
 export class Policy implements Disposable {
@@ -85,7 +87,8 @@ export class Policy implements Disposable {
     const native = loadNative();
     await mkdir(dir, { recursive: true });
     const dtype = options.dtype ?? this.config.dtype;
-    await writeSideFiles(this.#dir, dir, this.config.raw, dtype);
+    for (const from of options.sideFileDirs ?? [this.#dir]) await copySideFiles(from, dir);
+    await writeConfig(dir, this.config.raw, dtype);
     const plan = planSave(dir, native.policyTensors(this.handle), dtype, options.maxShardBytes);
     for (const file of plan.files) {
       await callNative(options, (watch) =>

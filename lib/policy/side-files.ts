@@ -20,26 +20,20 @@ const sideFiles = [
   "video_preprocessor_config.json",
 ] as const;
 
-/**
- * Copies the known side files that `fromDir` has to `toDir` and writes its config.json for weights of `dtype`.
- * @param rawConfig the parsed config.json of `fromDir`
- * @throws the system's error when one cannot be copied or written
- */
-export async function writeSideFiles(
-  fromDir: string,
-  toDir: string,
-  rawConfig: JsonObject,
-  dtype: WeightDtype,
-): Promise<void> {
+/** Copies the known side files that `fromDir` has to `toDir`. @throws the system's error when one cannot be copied */
+export async function copySideFiles(fromDir: string, toDir: string): Promise<void> {
   for (const file of sideFiles) {
     const isThere = await stat(join(fromDir, file)).then(
       () => true,
       () => false,
     );
-    if (!isThere) continue;
-    await copyFile(join(fromDir, file), join(toDir, file));
+    if (isThere) await copyFile(join(fromDir, file), join(toDir, file));
   }
-  await writeFile(join(toDir, "config.json"), `${JSON.stringify(withDtype(rawConfig, dtype), null, 2)}\n`);
+}
+
+/** Writes config.json for weights of `dtype`. @param raw the parsed config.json that the weights came with */
+export async function writeConfig(dir: string, raw: JsonObject, dtype: WeightDtype): Promise<void> {
+  await writeFile(join(dir, "config.json"), `${JSON.stringify(withDtype(raw, dtype), null, 2)}\n`);
 }
 
 /** Every dtype that the configuration names, at any level, set to `dtype`; one is added when it names none. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { KlController, KlControllerState } from "../algorithm/coefficient-schedule.ts";
 import type { ExampleStream } from "../data/example-stream.ts";
 import type { SamplerState } from "../data/sampler.ts";
-import { CheckpointError } from "../errors.ts";
+import { CheckpointError, ConfigError } from "../errors.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { layoutTensors } from "../policy/safetensors-layout.ts";
@@ -39,6 +39,8 @@ export interface CheckpointParts {
   readonly optimizer: PolicyOptimizer;
   readonly stream: ExampleStream;
   readonly klController: KlController;
+  /** Folders with the tokenizer's and the processor's files. They outlive the checkpoint that a resumed run began with. */
+  readonly sideFileDirs: readonly string[];
 }
 
 /** The state between two steps, small enough to take after every step. */
@@ -63,11 +65,11 @@ export interface FillOptions {
 /** Fills an empty folder with a checkpoint. */
 export async function fillCheckpoint(
   dir: string,
-  { optimizer: { policy, handle } }: CheckpointParts,
+  { optimizer: { policy, handle }, sideFileDirs }: CheckpointParts,
   state: TrainerState,
   { dtype, modelOnly }: FillOptions,
 ): Promise<void> {
-  await policy.save(dir, { dtype });
+  await policy.save(dir, { dtype, sideFileDirs });
   if (modelOnly) return;
   const native = loadNative();
   const { header, entries } = layoutTensors(native.optimizerTensors(handle), { format: "pt" });
@@ -100,6 +102,7 @@ export async function readTrainerState(dir: string): Promise<TrainerState> {
 /**
  * Brings everything but the policy's weights, which are opened from the folder, to the checkpoint's state.
  * @throws {CheckpointError} when the optimizer's file does not fit
+ * @throws {ConfigError} when the data set or the seed is another one
  */
 export async function restoreState(dir: string, state: TrainerState, parts: CheckpointParts): Promise<void> {
   const native = loadNative();
@@ -115,7 +118,17 @@ export async function restoreState(dir: string, state: TrainerState, parts: Chec
   });
   await callNative({}, () => native.readOptimizer(parts.optimizer.handle, file, entries));
   native.setOptimizerNumSteps(parts.optimizer.handle, state.optimizerSteps);
-  parts.stream.restore(state.sampler);
+  restoreSampler(parts.stream, state.sampler);
   parts.klController.restore(state.klController);
   parts.optimizer.skippedInRow = state.skippedInRow;
+}
+
+function restoreSampler(stream: ExampleStream, state: SamplerState): void {
+  try {
+    stream.restore(state);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const rule = "expected the data set and the seed that the run was started with";
+    throw new ConfigError("data.train", `${rule}: ${error.message.replace(/^\[.*?\] /u, "")}`);
+  }
 }

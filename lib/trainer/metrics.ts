@@ -5,9 +5,9 @@ import type { StepMetrics } from "../types.ts";
 
 /**
  * How the values of the optimizer steps of one training step are joined: `tokenMean` is weighted by response tokens,
- * `last` is for what changes on purpose (rates, coefficients).
+ * `lossMean` by what algorithm.lossAvgMode averages over (tokens, or responses), `last` is for what changes on purpose (rates, coefficients).
  */
-export type Reduction = "mean" | "tokenMean" | "sum" | "max" | "min" | "last";
+export type Reduction = "mean" | "tokenMean" | "lossMean" | "sum" | "max" | "min" | "last";
 
 export type Unit = "1" | "nat" | "reward" | "token" | "s" | "ms/token" | "token/s" | "GB" | "count";
 
@@ -23,7 +23,8 @@ export const metricTable: readonly MetricRow[] = [
   ...rows("1", "mean", ["actor/pg_loss", "actor/grad_norm"]),
   ...rows("1", "tokenMean", ["actor/pg_clipfrac_higher", "actor/pg_clipfrac_lower"]),
   ...rows("nat", "tokenMean", ["actor/ppo_kl", "actor/aug_entropy_loss", "actor/ori_entropy_loss"]),
-  ...rows("nat", "mean", ["actor/entropy_loss", "actor/kl_loss", "actor/kl_prcp_loss", "actor/sft_loss"]),
+  ...rows("nat", "lossMean", ["actor/entropy_loss", "actor/kl_loss", "actor/kl_prcp_loss"]),
+  ...rows("nat", "mean", ["actor/sft_loss"]),
   ...rows("1", "last", ["actor/lr", "actor/kl_coef", "actor/kl_prcp_coef", "actor/kl_prcp_coef_annealing_discount"]),
   ...rows("1", "last", ["actor/aug_entropy_loss_coef", "actor/ori_entropy_loss_coef", "actor/sft_coef"]),
   ...rows("reward", "mean", ["reward/*"]),
@@ -54,10 +55,8 @@ export const metricTable: readonly MetricRow[] = [
   // own
   ...rows("1", "mean", ["actor/total_loss"]),
   ...rows("nat", "last", ["val/sft_loss"]),
-  ...rows("nat", "tokenMean", ["actor/entropy"]),
-  ...rows("count", "sum", ["actor/skipped_updates", "data/skipped", "reward/timeouts", "reward/symbolic_skipped"]),
+  ...rows("count", "sum", ["actor/skipped_updates", "data/skipped", "reward/symbolic_skipped"]),
   ...rows("count", "sum", ["rollout/rounds", "rollout/kept_groups", "rollout/generated_groups"]),
-  ...rows("GB", "max", ["perf/peak_cpu_memory_gb"]),
   ...spread("val/response_length", "token"),
   ...rows("count", "last", ["data/epoch"]),
 ];
@@ -87,19 +86,24 @@ interface Sum {
   weight: number;
 }
 
+/** What stands behind one optimizer step's values. */
+export interface MetricWeights {
+  /** Response tokens, the weight of `tokenMean`. */
+  readonly numTokens: number;
+  /** Tokens or responses, the weight of `lossMean`. */
+  readonly numAveraged: number;
+}
+
 /** Joins the values of the optimizer steps of one training step by the table's reductions. */
 export class MetricSums {
   readonly #sums = new Map<string, Sum>();
 
-  /**
-   * @param numTokens response tokens behind these values, the weight of `tokenMean`
-   * @throws {RangeError} for a name that is not in the table
-   */
-  add(metrics: StepMetrics, numTokens = 1): void {
+  /** @throws {RangeError} for a name that is not in the table */
+  add(metrics: StepMetrics, { numTokens, numAveraged }: MetricWeights): void {
     for (const [name, value] of Object.entries(metrics)) {
       const row = metricRow(name);
       if (!row) throw new RangeError(`[MetricSums] ${name} is not in the metric table`);
-      const weight = row.reduce === "tokenMean" ? numTokens : 1;
+      const weight = row.reduce === "tokenMean" ? numTokens : row.reduce === "lossMean" ? numAveraged : 1;
       const sum = this.#sums.get(name);
       if (sum) join(sum, value, weight);
       else this.#sums.set(name, { reduce: row.reduce, value: isMean(row.reduce) ? value * weight : value, weight });
@@ -115,7 +119,7 @@ export class MetricSums {
 }
 
 function isMean(reduce: Reduction): boolean {
-  return reduce === "mean" || reduce === "tokenMean";
+  return reduce === "mean" || reduce === "tokenMean" || reduce === "lossMean";
 }
 
 function join(sum: Sum, value: number, weight: number): void {

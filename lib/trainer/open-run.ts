@@ -3,7 +3,7 @@ import { noteLines } from "../config/notes.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.ts";
 import { resolveModelFolder } from "../data/hub.ts";
-import { selectRows } from "../data/select.ts";
+import { type SelectedDataset, selectRows } from "../data/select.ts";
 import { ConfigError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
 import { Processor } from "../processor/processor.ts";
@@ -32,6 +32,8 @@ export interface OpenedRun extends AsyncDisposable {
   readonly folder: RunFolder;
   /** Of model.path, downloaded when it is a hub id. */
   readonly modelDir: string;
+  /** Folders with the tokenizer's and the processor's files, the later over the earlier. */
+  readonly sideFileDirs: readonly string[];
   readonly processor: Processor;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
@@ -60,6 +62,7 @@ export async function openRun(config: RunConfig, options: TrainOptions): Promise
       config,
       folder,
       modelDir,
+      sideFileDirs: [modelDir, filesDir],
       processor,
       progress: new Progress(),
       signal: options.signal,
@@ -89,7 +92,7 @@ export async function selectDataset(
   const { data } = config;
   const dataset = await openDataset(spec, datasetOptions(data, target));
   using phase = progress.phase("reading", dataset.length, "rows");
-  return await selectRows(dataset, {
+  const selected = await selectRows(dataset, {
     keep: async (example) =>
       !data.filterOverlongPrompts || (await processor.promptLength(example)) <= data.maxPromptLength,
     ...(signal ? { signal } : {}),
@@ -97,6 +100,15 @@ export async function selectDataset(
       phase.update(done);
     },
   });
+  sayLeftOut(run, selected, dataset.length);
+  return selected;
+}
+
+function sayLeftOut({ config, say }: OpenedRun, { name, skips, numDropped }: SelectedDataset, numRows: number): void {
+  for (const report of skips.reports) say(`skipped ${report}`);
+  if (skips.skipped > 0) say(`${name}: ${skips.skipped} of ${numRows} rows are unusable and left out`);
+  if (numDropped === 0) return;
+  say(`${name}: ${numDropped} of ${numRows} prompts are over data.maxPromptLength ${config.data.maxPromptLength}`);
 }
 
 /** Column names and limits as openDataset takes them. */

@@ -34,19 +34,28 @@ export class PolicyOptimizer implements Disposable {
    * @throws {NonFiniteError} when more than optim.maxSkippedInRow steps in a row had a non-finite gradient
    */
   async step(lr: number, step: number): Promise<StepMetrics> {
-    const { maxGradNorm, maxSkippedInRow } = this.#config;
+    const { maxGradNorm } = this.#config;
     const { gradNorm, skipped } = await callNative({}, () =>
       loadNative().optimizerStep(this.handle, this.policy.handle, lr, maxGradNorm),
     );
-    this.skippedInRow = skipped ? this.skippedInRow + 1 : 0;
-    if (this.skippedInRow > maxSkippedInRow) {
-      throw new NonFiniteError(
-        "actor/grad_norm",
-        step,
-        `the gradient was not finite ${this.skippedInRow} optimizer steps in a row (optim.maxSkippedInRow ${maxSkippedInRow})`,
-      );
-    }
-    return { ...(skipped ? {} : { "actor/grad_norm": gradNorm }), "actor/skipped_updates": Number(skipped) };
+    if (skipped) return this.skip(step);
+    this.skippedInRow = 0;
+    return { "actor/grad_norm": gradNorm, "actor/skipped_updates": 0 };
+  }
+
+  /**
+   * Counts an optimizer step that is not taken, because its forward pass or its gradient was not finite.
+   * @throws {NonFiniteError} when more than optim.maxSkippedInRow in a row were not
+   */
+  skip(step: number): StepMetrics {
+    const { maxSkippedInRow } = this.#config;
+    this.skippedInRow += 1;
+    if (this.skippedInRow <= maxSkippedInRow) return { "actor/skipped_updates": 1 };
+    throw new NonFiniteError(
+      "actor/grad_norm",
+      step,
+      `the gradient was not finite ${this.skippedInRow} optimizer steps in a row (optim.maxSkippedInRow ${maxSkippedInRow})`,
+    );
   }
 
   [Symbol.dispose](): void {

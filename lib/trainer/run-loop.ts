@@ -52,6 +52,8 @@ export class RunLoop {
   #state: TrainerState;
   /** 0: none. */
   #savedStep: number;
+  /** What the checkpoint before the next line of metrics took; that line is written before its own step's checkpoint. */
+  #saveSeconds: number | undefined;
 
   /** @param say takes one line of news */
   constructor(config: RunConfig, folder: RunFolder, parts: LoopParts, say: (line: string) => void) {
@@ -90,7 +92,8 @@ export class RunLoop {
     this.#state = takeState(this.#parts.checkpoint, step, this.#state.best);
     if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
     await this.#log(step, metrics, isLast || (valFreq > 0 && step % valFreq === 0));
-    if (isLast || (saveFreq > 0 && step % saveFreq === 0)) await this.#save();
+    const isBest = this.#config.trainer.saveBest && this.#state.best?.step === step;
+    if (isLast || isBest || (saveFreq > 0 && step % saveFreq === 0)) await this.#save();
   }
 
   /** Logs before any checkpoint of the step: a resumed run keeps the lines up to its checkpoint. */
@@ -104,16 +107,22 @@ export class RunLoop {
       const seconds = (performance.now() - startMs) / 1000;
       metrics = { ...metrics, ...validation.metrics, "timing_s/validation": seconds };
     }
+    if (this.#saveSeconds !== undefined) {
+      metrics = { ...metrics, "timing_s/save_checkpoint": this.#saveSeconds };
+      this.#saveSeconds = undefined;
+    }
     if (Object.keys(metrics).length > 0) await this.#parts.loggers.logStep(step, metrics);
   }
 
   async #save(): Promise<void> {
     const { trainer, model } = this.#config;
     const state = this.#state;
+    const startMs = performance.now();
     await this.#folder.writeCheckpoint(state.step, (dir) =>
       fillCheckpoint(dir, this.#parts.checkpoint, state, { dtype: model.dtype, modelOnly: trainer.saveModelOnly }),
     );
     this.#savedStep = state.step;
+    this.#saveSeconds = (performance.now() - startMs) / 1000;
     const bestStep = trainer.saveBest ? state.best?.step : undefined;
     await this.#folder.checkpoints.prune({ saveLimit: trainer.saveLimit, bestStep });
   }

@@ -40,9 +40,13 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       ? undefined
       : disposal.use(await Policy.open(modelDir, { dtype: config.model.dtype, signal }));
   const optimizer = disposal.use(await PolicyOptimizer.create(config.optim, policy));
-  const stream = new ExampleStream(trainSet, processor, { seed: config.seed, shuffle: config.data.shuffle });
+  const stream = new ExampleStream(trainSet, processor, {
+    seed: config.seed,
+    shuffle: config.data.shuffle,
+    say: run.say,
+  });
   const klController = new KlController(config.algorithm.klRef);
-  const checkpoint: CheckpointParts = { optimizer, stream, klController };
+  const checkpoint: CheckpointParts = { optimizer, stream, klController, sideFileDirs: run.sideFileDirs };
   const rollout = new Rollout(policy, processor, {
     seed: config.seed,
     maxResponseLength: config.data.maxResponseLength,
@@ -51,7 +55,16 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
   const updater = new Updater({ config, policy, reference, optimizer, klController, progress, totalSteps });
   const promptText = (prompt: Prompt): string => processor.promptText(prompt);
   return {
-    stepper: new Trainer({ config, stream, rollout, scorer, updater, progress, promptText }),
+    stepper: new Trainer({
+      config,
+      stream,
+      rollout,
+      scorer,
+      updater,
+      progress,
+      modelConfig: policy.config,
+      promptText,
+    }),
     checkpoint,
     state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint, 0, null),
     validate: await validator(run, { rollout, scorer }),

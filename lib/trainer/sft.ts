@@ -19,7 +19,7 @@ import { openPolicy, resume } from "./run.ts";
 import { type LoopParts, RunLoop, type Stepper, type TrainedStep, type TrainResult } from "./run-loop.ts";
 import { learningRate } from "./schedule.ts";
 import { lengthMetrics, PhaseTimer } from "./step-metrics.ts";
-import { peakMemoryBytes } from "./system-info.ts";
+import { memoryMetrics } from "./system-info.ts";
 
 /** Only the supervised term: the others need rewards. */
 const sftSpec: LossSpec = {
@@ -50,8 +50,13 @@ async function openParts(run: OpenedRun): Promise<LoopParts> {
   const totalSteps = stepsOf(config, trainSet.length);
   const policy = disposal.use(await openPolicy(run));
   const optimizer = disposal.use(await PolicyOptimizer.create(config.optim, policy));
-  const stream = new ExampleStream(trainSet, processor, { seed: config.seed, shuffle: config.data.shuffle });
-  const checkpoint: CheckpointParts = { optimizer, stream, klController: new KlController(config.algorithm.klRef) };
+  const stream = new ExampleStream(trainSet, processor, {
+    seed: config.seed,
+    shuffle: config.data.shuffle,
+    say: run.say,
+  });
+  const klController = new KlController(config.algorithm.klRef);
+  const checkpoint: CheckpointParts = { optimizer, stream, klController, sideFileDirs: run.sideFileDirs };
   const stepper = new SupervisedStepper({ config, optimizer, stream, processor, totalSteps });
   return {
     stepper,
@@ -82,6 +87,7 @@ class SupervisedStepper implements Stepper {
   async step(step: number, signal?: AbortSignal): Promise<TrainedStep> {
     const { config, optimizer, stream, processor, totalSteps } = this.#parts;
     const timer = new PhaseTimer();
+    const skippedBefore = stream.numSkipped;
     const prompts = await timer.measure("data", () => stream.next(config.data.rolloutBatchSize, signal));
     const groups = prompts.map((prompt) => supervisedGroup(prompt, processor, optimizer.policy));
     const native = loadNative();
@@ -107,9 +113,9 @@ class SupervisedStepper implements Stepper {
           "actor/lr": lr,
           ...lengthMetrics("response_length", lengths, config.data.maxResponseLength),
           ...timer.metrics({ responseTokens: report.numTokens, totalTokens: report.numTokens + promptTokens }),
-          "data/skipped": stream.numSkipped,
+          "data/skipped": stream.numSkipped - skippedBefore,
           "data/epoch": stream.epoch,
-          "perf/peak_cpu_memory_gb": peakMemoryBytes() / 1e9,
+          ...memoryMetrics(),
         },
       };
     } finally {

@@ -1,16 +1,23 @@
 // Metrics that are computed from what a step saw: lengths, rewards, times, tokens a second.
+import type { TextConfig } from "../policy/model-config.ts";
 import type { StepMetrics } from "../types.ts";
+import { modelFlopsUtilisation, trainingFlops } from "./flops.ts";
 
-/** `name/mean`, `name/max` and `name/min` of the values; nothing for none. */
-export function spreadMetrics(name: string, values: ArrayLike<number>): StepMetrics {
+/**
+ * `name/mean`, `name/max` and `name/min` of the values; nothing for none.
+ * @param counts how often each value counts in the mean, as a response's number does for each of its tokens; default once
+ */
+export function spreadMetrics(name: string, values: ArrayLike<number>, counts?: ArrayLike<number>): StepMetrics {
   if (values.length === 0) return {};
-  let [sum, max, min] = [0, -Infinity, Infinity];
-  for (const value of Array.from(values)) {
-    sum += value;
+  let [sum, total, max, min] = [0, 0, -Infinity, Infinity];
+  for (const [index, value] of Array.from(values).entries()) {
+    const count = counts?.[index] ?? 1;
+    sum += value * count;
+    total += count;
     max = Math.max(max, value);
     min = Math.min(min, value);
   }
-  return { [`${name}/mean`]: sum / values.length, [`${name}/max`]: max, [`${name}/min`]: min };
+  return { [`${name}/mean`]: sum / total, [`${name}/max`]: max, [`${name}/min`]: min };
 }
 
 /**
@@ -57,6 +64,14 @@ export function seqlenMetrics(processTokens: readonly number[], balancedTokens =
 const responsePhases = ["gen", "reward"] as const;
 const tokenPhases = ["old", "aug_probs", "ref", "adv", "update_actor"] as const;
 
+/** What the model-FLOPs figure needs. */
+export interface StepWork {
+  readonly text: TextConfig;
+  /** Tokens of each response with its prompt, as the reference counts them. */
+  readonly seqLengths: readonly number[];
+  readonly deviceName: string;
+}
+
 export interface StepTokens {
   /** Response tokens of the step. */
   readonly responseTokens: number;
@@ -101,5 +116,11 @@ export class PhaseTimer {
       "perf/time_per_step": stepS,
       "perf/throughput": stepS > 0 ? totalTokens / (stepS * numDevices) : 0,
     };
+  }
+
+  /** `perf/mfu_actor`: of the update alone, as the reference has it; 0 where the device's peak is not known. */
+  mfu({ text, seqLengths, deviceName }: StepWork): StepMetrics {
+    const seconds = this.#seconds.get("update_actor") ?? 0;
+    return { "perf/mfu_actor": modelFlopsUtilisation(trainingFlops(text, seqLengths), seconds, deviceName) };
   }
 }

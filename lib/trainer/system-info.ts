@@ -1,9 +1,20 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import type { StepMetrics } from "../types.ts";
 
 /** Highest resident memory of this process so far, in bytes. */
 export function peakMemoryBytes(): number {
   return process.resourceUsage().maxRSS * 1024;
+}
+
+/** Peak and present memory. A CPU build's device memory is the process's own, all of which counts as reserved. */
+export function memoryMetrics(): StepMetrics {
+  const peak = peakMemoryBytes() / 1e9;
+  return {
+    "perf/max_memory_allocated_gb": peak,
+    "perf/max_memory_reserved_gb": peak,
+    "perf/cpu_memory_used_gb": process.memoryUsage.rss() / 1e9,
+  };
 }
 
 /** Where a folder stands in git. */

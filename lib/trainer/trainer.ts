@@ -3,6 +3,7 @@
 // the steps, validation, checkpoints and logging are run-loop.ts.
 import type { RunConfig } from "../config/schema.ts";
 import type { ExampleStream } from "../data/example-stream.ts";
+import type { ModelConfig } from "../policy/model-config.ts";
 import { releasePrompt } from "../processor/processor.ts";
 import type { Scorer } from "../reward/reward.ts";
 import { scoreGroups } from "../reward/score-groups.ts";
@@ -14,7 +15,7 @@ import type { Stepper, TrainedStep } from "./run-loop.ts";
 import type { SampledGroup } from "./samples.ts";
 import { pickGroups } from "./samples.ts";
 import { lengthMetrics, PhaseTimer, rewardMetrics, seqlenMetrics } from "./step-metrics.ts";
-import { peakMemoryBytes } from "./system-info.ts";
+import { memoryMetrics } from "./system-info.ts";
 import type { UpdateResult, Updater } from "./updater.ts";
 
 export interface TrainerParts {
@@ -24,58 +25,87 @@ export interface TrainerParts {
   readonly scorer: Scorer;
   readonly updater: Updater;
   readonly progress: Progress;
+  /** Of the policy. */
+  readonly modelConfig: ModelConfig;
   /** A prompt as text for samples. */
   readonly promptText: (prompt: Prompt) => string;
+}
+
+/** Running totals, of which a step reports what it added. */
+interface Counters {
+  readonly symbolicSkipped: number;
+  readonly numSkipped: number;
 }
 
 export class Trainer implements Stepper {
   readonly #parts: TrainerParts;
   readonly #collector: Collector;
-  isMidUpdate = false;
 
   constructor(parts: TrainerParts) {
     this.#parts = parts;
     this.#collector = new Collector(parts);
   }
 
+  get isMidUpdate(): boolean {
+    return this.#parts.updater.isMidUpdate;
+  }
+
   /** One policy step. Logging, checkpoints and evaluation belong to the caller. */
   async step(step: number, signal?: AbortSignal): Promise<TrainedStep> {
-    const { stream, updater } = this.#parts;
+    const { updater } = this.#parts;
     const timer = new PhaseTimer();
-    const { epoch } = stream;
+    const before = this.#counters();
     const batch = await this.#collector.collect(step, timer, signal);
     try {
-      const greedyRewards = await this.#greedyRewards(batch, step, signal);
-      this.isMidUpdate = true;
+      const greedyRewards = await this.#greedyRewards(batch, step, { timer, signal });
       const result = await updater.update(
-        { groups: batch.groups, epoch, step, ...(greedyRewards ? { greedyRewards } : {}) },
+        { groups: batch.groups, step, ...(greedyRewards ? { greedyRewards } : {}) },
         timer,
         signal,
       );
-      this.isMidUpdate = false;
-      return { metrics: this.#metrics(batch, result, timer, epoch), samples: this.#samples(batch.groups, result) };
+      return { metrics: this.#metrics(batch, result, { timer, before }), samples: this.#samples(batch.groups, result) };
     } finally {
       for (const { prompt } of batch.groups) releasePrompt(prompt);
     }
   }
 
   /** ReMax's baseline: the reward of one greedy response a prompt. */
-  async #greedyRewards(batch: RolloutBatch, step: number, signal: AbortSignal | undefined) {
+  async #greedyRewards(
+    batch: RolloutBatch,
+    step: number,
+    { timer, signal }: { timer: PhaseTimer; signal: AbortSignal | undefined },
+  ) {
     const { config, rollout, scorer } = this.#parts;
     if (config.algorithm.advantage !== "remax") return undefined;
     const prompts = batch.groups.map(({ prompt }) => prompt);
     const sampling = { n: 1, temperature: 0, topP: 1, topK: -1 };
-    const groups = await rollout.generate(prompts, { sampling, purpose: "baseline", step, signal });
-    return (await scoreGroups(scorer, groups, signal)).map(({ rewards }) => rewards[0]?.overall ?? 0);
+    const groups = await timer.measure("gen", () =>
+      rollout.generate(prompts, { sampling, purpose: "baseline", step, signal }),
+    );
+    const scored = await timer.measure("reward", () => scoreGroups(scorer, groups, signal));
+    return scored.map(({ rewards }) => rewards[0]?.overall ?? 0);
   }
 
-  #metrics(batch: RolloutBatch, result: UpdateResult, timer: PhaseTimer, epoch: number): StepMetrics {
-    const { config, stream, scorer } = this.#parts;
+  #counters(): Counters {
+    const { scorer, stream } = this.#parts;
+    return { symbolicSkipped: scorer.counters.symbolicSkipped, numSkipped: stream.numSkipped };
+  }
+
+  #metrics(
+    batch: RolloutBatch,
+    result: UpdateResult,
+    { timer, before }: { timer: PhaseTimer; before: Counters },
+  ): StepMetrics {
+    const { config, stream, modelConfig } = this.#parts;
+    const counters = this.#counters();
     const responses = batch.groups.flatMap((group) => group.responses.map(({ ids }) => ids.length));
     const prompts = batch.groups.map(({ prompt }) => prompt.ids.length);
     const responseTokens = responses.reduce((sum, length) => sum + length, 0);
     // Counted as the reference does: each response with its prompt.
-    const totalTokens = responseTokens + config.rollout.n * prompts.reduce((sum, length) => sum + length, 0);
+    const seqLengths = batch.groups.flatMap(({ prompt, responses }) =>
+      responses.map(({ ids }) => prompt.ids.length + ids.length),
+    );
+    const totalTokens = seqLengths.reduce((sum, length) => sum + length, 0);
     return {
       ...rewardMetrics(batch.rewards),
       ...result.metrics,
@@ -83,13 +113,14 @@ export class Trainer implements Stepper {
       ...lengthMetrics("prompt_length", prompts, config.data.maxPromptLength),
       ...seqlenMetrics([totalTokens]),
       ...timer.metrics({ responseTokens, totalTokens }),
+      ...timer.mfu({ text: modelConfig.text, seqLengths, deviceName: "cpu" }),
       "rollout/rounds": batch.numRounds,
       "rollout/generated_groups": batch.numGenerated,
       "rollout/kept_groups": batch.groups.length,
-      "reward/symbolic_skipped": scorer.counters.symbolicSkipped,
-      "data/skipped": stream.numSkipped,
-      "data/epoch": epoch,
-      "perf/peak_cpu_memory_gb": peakMemoryBytes() / 1e9,
+      "reward/symbolic_skipped": counters.symbolicSkipped - before.symbolicSkipped,
+      "data/skipped": counters.numSkipped - before.numSkipped,
+      "data/epoch": stream.epoch,
+      ...memoryMetrics(),
     };
   }
 

@@ -6,13 +6,14 @@ import { type KlController, klPrcpCoefAt } from "../algorithm/coefficient-schedu
 import { entropyDiscount, lossSpec, needsAugLogProbs } from "../algorithm/loss-spec.ts";
 import { responseWeights } from "../algorithm/response-weights.ts";
 import type { RunConfig } from "../config/schema.ts";
+import { NativeError } from "../errors.ts";
 import type { BatchHandle, LogProbsHandle, LossSpec, UpdateInputs } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import type { Policy } from "../policy/policy.ts";
 import { groupInput } from "../rollout/rollout.ts";
 import type { RewardedGroup, StepMetrics } from "../types.ts";
-import { MetricSums } from "./metrics.ts";
+import { MetricSums, type MetricWeights } from "./metrics.ts";
 import type { PolicyOptimizer } from "./policy-optimizer.ts";
 import type { Progress } from "./progress.ts";
 import { learningRate } from "./schedule.ts";
@@ -33,15 +34,13 @@ export interface UpdateBatch {
   readonly groups: readonly RewardedGroup[];
   /** Rewards of the greedy responses, one a group; ReMax only. */
   readonly greedyRewards?: readonly number[];
-  /** Of the data set, for the masks. */
-  readonly epoch: number;
   readonly step: number;
 }
 
 export interface UpdateResult {
   readonly metrics: StepMetrics;
-  /** Per response in batch order; undefined entries where it differs from token to token. */
-  readonly advantages: readonly (number | undefined)[];
+  /** Per response in batch order; the mean where it differs from token to token. */
+  readonly advantages: readonly number[];
   /** Mean perception KL per response, nats; empty without the term. */
   readonly perceptionKl: readonly number[];
 }
@@ -70,6 +69,8 @@ interface Scores {
 }
 
 export class Updater {
+  /** A step's weights have moved, or may have, and the step is not over. */
+  isMidUpdate = false;
   readonly #parts: UpdaterParts;
 
   constructor(parts: UpdaterParts) {
@@ -85,6 +86,7 @@ export class Updater {
     const scores = await this.#score(update, timer, handles, signal);
     const advantage = await timer.measure("adv", () => this.#advantages(update, scores, handles));
     const result = await timer.measure("update_actor", () => this.#optimize(update, scores, advantage, signal));
+    this.isMidUpdate = false;
     return {
       advantages: advantage.perResponse,
       perceptionKl: result.perceptionKl,
@@ -94,7 +96,7 @@ export class Updater {
 
   /** Log-probs under the weights of the rollout, the reference, and the rollout's weights on the masked picture. */
   async #score(
-    { groups, epoch }: UpdateBatch,
+    { groups }: UpdateBatch,
     timer: PhaseTimer,
     handles: StepHandles,
     signal: AbortSignal | undefined,
@@ -108,7 +110,7 @@ export class Updater {
         temperature: config.rollout.temperature,
         entropy: masked && config.algorithm.entropy.kind === "full",
         maxTokens: config.optim.microBatchTokens,
-        ...(masked ? { view: maskedView(config, epoch) } : {}),
+        ...(masked ? { view: maskedView(config) } : {}),
       };
       const onProgress = (done: number): void => {
         phase.update(done);
@@ -156,21 +158,20 @@ export class Updater {
       }
     }
     Object.assign(metrics, spreadMetrics("critic/rewards", inner.flat()));
-    if (tokenAdvantages) {
-      return { tokenAdvantages, perResponse: inner.flat().map(() => undefined), metrics };
-    }
-    const perGroup = advantages(
-      advantage,
-      groups.map(({ responses }, index) => ({
-        rewards: inner[index] ?? [],
-        lengths: responses.map(({ ids }) => ids.length),
-        ...(greedyRewards ? { greedyReward: greedyRewards[index] ?? 0 } : {}),
-      })),
-    );
-    const perResponse = perGroup.flat();
+    const perResponse = tokenAdvantages
+      ? Array.from(await loadNative().meanPerResponse(tokenAdvantages))
+      : advantages(
+          advantage,
+          groups.map(({ responses }, index) => ({
+            rewards: inner[index] ?? [],
+            lengths: responses.map(({ ids }) => ids.length),
+            ...(greedyRewards ? { greedyReward: greedyRewards[index] ?? 0 } : {}),
+          })),
+        ).flat();
+    const lengths = groups.flatMap(({ responses }) => responses.map(({ ids }) => ids.length));
     const spread = {
-      ...spreadMetrics("critic/advantages", perResponse),
-      ...spreadMetrics("critic/returns", perResponse),
+      ...spreadMetrics("critic/advantages", perResponse, lengths),
+      ...spreadMetrics("critic/returns", perResponse, lengths),
     };
     return { tokenAdvantages, perResponse, metrics: { ...metrics, ...spread } };
   }
@@ -178,7 +179,7 @@ export class Updater {
   async #optimize(
     update: UpdateBatch,
     scores: Scores,
-    advantage: { tokenAdvantages: LogProbsHandle | undefined; perResponse: readonly (number | undefined)[] },
+    advantage: { tokenAdvantages: LogProbsHandle | undefined; perResponse: readonly number[] },
     signal: AbortSignal | undefined,
   ): Promise<{ metrics: StepMetrics; perceptionKl: number[] }> {
     const { config, progress, totalSteps } = this.#parts;
@@ -195,7 +196,7 @@ export class Updater {
       for (let first = 0; first < numGroups; first += optim.globalBatchSize) {
         const range = { first, last: Math.min(numGroups, first + optim.globalBatchSize) };
         const report = await this.#step({ update, scores, advantage, spec, lr, range, isFirst: done === 0 }, signal);
-        sums.add(report.metrics, report.numTokens);
+        sums.add(report.metrics, report);
         if (pass === 0) perceptionKl.push(...report.perceptionKl);
         phase.update((done += 1));
       }
@@ -208,7 +209,7 @@ export class Updater {
     work: {
       update: UpdateBatch;
       scores: Scores;
-      advantage: { tokenAdvantages: LogProbsHandle | undefined; perResponse: readonly (number | undefined)[] };
+      advantage: { tokenAdvantages: LogProbsHandle | undefined; perResponse: readonly number[] };
       spec: LossSpec;
       lr: number;
       range: { first: number; last: number };
@@ -216,7 +217,7 @@ export class Updater {
       isFirst: boolean;
     },
     signal: AbortSignal | undefined,
-  ): Promise<{ metrics: StepMetrics; numTokens: number; perceptionKl: Float64Array }> {
+  ): Promise<MetricWeights & { metrics: StepMetrics; perceptionKl: Float64Array }> {
     const { config, policy, optimizer } = this.#parts;
     const { update, scores, advantage, range } = work;
     const native = loadNative();
@@ -232,7 +233,7 @@ export class Updater {
       ...(scores.ref && config.algorithm.klRef.mode === "loss" ? { refLogProbs: scores.ref } : {}),
       ...(scores.aug ? { augLogProbs: scores.aug } : {}),
       ...(needsAugLogProbs(config.algorithm) && config.aug.grad === "recompute"
-        ? { recompute: maskedView(config, update.epoch) }
+        ? { recompute: maskedView(config) }
         : {}),
       ...(advantage.tokenAdvantages ? { tokenAdvantages: advantage.tokenAdvantages } : {}),
       weights: responseWeights(config, {
@@ -241,15 +242,21 @@ export class Updater {
         ...(advantage.tokenAdvantages
           ? {}
           : {
-              advantages: advantage.perResponse
-                .slice(firstResponse, firstResponse + rewards.length)
-                .map((value) => value ?? 0),
+              advantages: advantage.perResponse.slice(firstResponse, firstResponse + rewards.length),
             }),
       }),
     };
     const report = await callNative({ signal }, (watch) =>
       native.forwardBackward(policy.handle, scores.batch, work.spec, inputs, watch),
-    );
+    ).catch((error: unknown) => {
+      if (error instanceof NativeError && error.code === "E_NONFINITE") return undefined;
+      throw error;
+    });
+    if (report === undefined) {
+      const perceptionKl = new Float64Array(scores.aug || inputs.recompute ? rewards.length : 0).fill(Number.NaN);
+      return { metrics: optimizer.skip(update.step), numTokens: 0, numAveraged: 0, perceptionKl };
+    }
+    this.isMidUpdate = true;
     const moved = await optimizer.step(work.lr, update.step);
     const metrics = Object.fromEntries(Object.entries(report.metrics).map(([name, value]) => [`actor/${name}`, value]));
     // Differs: the reference logs the total loss under this name.
@@ -257,6 +264,7 @@ export class Updater {
     return {
       metrics: { ...metrics, ...moved },
       numTokens: report.numTokens,
+      numAveraged: config.algorithm.lossAvgMode === "token" ? report.numTokens : rewards.length,
       perceptionKl: report.perceptionKl,
     };
   }

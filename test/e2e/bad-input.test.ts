@@ -158,8 +158,11 @@ test("data: prompts over the limit are left out, and none left is told", () => {
 });
 
 test.for([
-  ["rollout.n=1 optim.microBatchSize=1", /rollout\.n: expected an integer >= 2 .*got 1/u],
-  ["optim.microBatchSize=7", /optim\.microBatchSize: expected an integer <= the batch .*got 7/u],
+  ["rollout.n=1", /rollout\.n: expected an integer >= 2 .*got 1/u],
+  [
+    "optim.microBatchSize=7 algorithm.lossAvgMode=reference",
+    /optim\.microBatchSize: expected an integer <= the batch .*got 7/u,
+  ],
   ["data.rolloutBatchSize=16", /data\.rolloutBatchSize: expected at most the 8 usable rows of data\.train, got 16/u],
   ["optim.globalBatchSize=3", /data\.rolloutBatchSize: expected a multiple of optim\.globalBatchSize \(3\), got 4/u],
   ["rolout.n=3", /rolout.*rollout/u],

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { writeSideFiles } from "../../lib/policy/side-files.ts";
+import { copySideFiles, writeConfig } from "../../lib/policy/side-files.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const readJson = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));
@@ -11,9 +11,8 @@ test("known side files are copied, weights and unknown files are not", async () 
   for (const file of ["tokenizer.json", "chat_template.jinja", "model.safetensors", "secret.txt"]) {
     writeFileSync(join(from, file), file);
   }
-  await writeSideFiles(from, to, { a: 1 }, "bfloat16");
-  expect(readdirSync(to).sort()).toEqual(["chat_template.jinja", "config.json", "tokenizer.json"]);
-  expect(readJson(join(to, "config.json"))).toEqual({ a: 1, dtype: "bfloat16" });
+  await copySideFiles(from, to);
+  expect(readdirSync(to).sort()).toEqual(["chat_template.jinja", "tokenizer.json"]);
 });
 
 test("the written dtype replaces the source's at every level under the key that is there", async () => {
@@ -24,7 +23,7 @@ test("the written dtype replaces the source's at every level under the key that 
     text_config: { dtype: "float32", n: null },
     vision_config: {},
   };
-  await writeSideFiles(join(to, "absent"), to, raw, "bfloat16");
+  await writeConfig(to, raw, "bfloat16");
   expect(readJson(join(to, "config.json"))).toEqual({
     ...raw,
     torch_dtype: "bfloat16",
@@ -32,8 +31,14 @@ test("the written dtype replaces the source's at every level under the key that 
   });
 });
 
+test("a configuration without a dtype gets one", async () => {
+  const to = tempFolder();
+  await writeConfig(to, { a: 1 }, "bfloat16");
+  expect(readJson(join(to, "config.json"))).toEqual({ a: 1, dtype: "bfloat16" });
+});
+
 test("a target that cannot be written passes the system's error on", async () => {
   const dir = tempFolder();
-  await expect(writeSideFiles(dir, join(dir, "absent"), {}, "float32")).rejects.toThrow(/ENOENT/);
+  await expect(writeConfig(join(dir, "absent"), {}, "float32")).rejects.toThrow(/ENOENT/);
   expect(existsSync(join(dir, "absent"))).toBe(false);
 });

@@ -12,18 +12,27 @@ import {
 test("no metric is in the table twice, and a whole name wins over a pattern", () => {
   expect(new Set(metricTable.map(({ name }) => name)).size).toBe(metricTable.length);
   expect(metricRow("reward/accuracy")?.name).toBe("reward/*");
-  expect(metricRow("reward/timeouts")?.unit).toBe("count");
+  expect(metricRow("reward/symbolic_skipped")?.unit).toBe("count");
   expect(metricRow("val/accuracy_reward")?.reduce).toBe("last");
   expect(metricRow("reward/a/b")).toBeUndefined();
   expect(metricRow("reward/")).toBeUndefined();
 });
 
+/** An optimizer step of so many tokens, in 1 response. */
+const weights = (numTokens: number) => ({ numTokens, numAveraged: 1 });
+
 test("each reduction joins two optimizer steps in its own way", () => {
   const sums = new MetricSums();
-  sums.add({ "actor/pg_loss": 1, "actor/ppo_kl": 1, "actor/lr": 1, "timing_s/gen": 1, "response_length/min": 1 }, 37);
-  sums.add({ "actor/pg_loss": 2, "actor/ppo_kl": 3, "actor/lr": 2, "timing_s/gen": 2, "response_length/min": 2 }, 111);
-  sums.add({ "response_length/max": 7 });
-  sums.add({ "response_length/max": 3 });
+  sums.add(
+    { "actor/pg_loss": 1, "actor/ppo_kl": 1, "actor/lr": 1, "timing_s/gen": 1, "response_length/min": 1 },
+    weights(37),
+  );
+  sums.add(
+    { "actor/pg_loss": 2, "actor/ppo_kl": 3, "actor/lr": 2, "timing_s/gen": 2, "response_length/min": 2 },
+    weights(111),
+  );
+  sums.add({ "response_length/max": 7 }, weights(1));
+  sums.add({ "response_length/max": 3 }, weights(1));
   expect(sums.result()).toEqual({
     "actor/pg_loss": 1.5,
     "actor/ppo_kl": 2.5, // (37 * 1 + 111 * 3) / 148
@@ -37,19 +46,27 @@ test("each reduction joins two optimizer steps in its own way", () => {
 test("token means do not depend on how the tokens are split into optimizer steps", () => {
   // values of 1, 7 and 37 tokens; their token mean is (1 * 0.5 + 7 * 0.25 + 37 * 2) / 45
   const split = new MetricSums();
-  split.add({ "actor/ppo_kl": 0.5 }, 1);
-  split.add({ "actor/ppo_kl": 0.25 }, 7);
-  split.add({ "actor/ppo_kl": 2 }, 37);
+  split.add({ "actor/ppo_kl": 0.5 }, weights(1));
+  split.add({ "actor/ppo_kl": 0.25 }, weights(7));
+  split.add({ "actor/ppo_kl": 2 }, weights(37));
   const joined = new MetricSums();
-  joined.add({ "actor/ppo_kl": (1 * 0.5 + 7 * 0.25) / 8 }, 8);
-  joined.add({ "actor/ppo_kl": 2 }, 37);
+  joined.add({ "actor/ppo_kl": (1 * 0.5 + 7 * 0.25) / 8 }, weights(8));
+  joined.add({ "actor/ppo_kl": 2 }, weights(37));
   expect(split.result()["actor/ppo_kl"]).toBeCloseTo(76.25 / 45, 12);
   expect(joined.result()["actor/ppo_kl"]).toBeCloseTo(76.25 / 45, 12);
 });
 
+test("loss terms are weighted by what the loss averages over, not by tokens", () => {
+  const sums = new MetricSums();
+  sums.add({ "actor/entropy_loss": 1, "actor/ori_entropy_loss": 1 }, { numTokens: 100, numAveraged: 1 });
+  sums.add({ "actor/entropy_loss": 4, "actor/ori_entropy_loss": 4 }, { numTokens: 300, numAveraged: 2 });
+  // (1 * 1 + 2 * 4) / 3 over responses, (100 * 1 + 300 * 4) / 400 over tokens
+  expect(sums.result()).toEqual({ "actor/entropy_loss": 3, "actor/ori_entropy_loss": 3.25 });
+});
+
 test("a metric that is not in the table cannot be added", () => {
   expect(() => {
-    new MetricSums().add({ "actor/pg_los": 1 });
+    new MetricSums().add({ "actor/pg_los": 1 }, weights(1));
   }).toThrow(/actor\/pg_los is not in the metric table/);
 });
 
