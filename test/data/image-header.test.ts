@@ -1,11 +1,11 @@
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import type { Sharp } from "sharp";
 import { expect, test } from "vitest";
 import { readImageHeader } from "../../lib/data/image-header.ts";
 import { DataError } from "../../lib/errors.ts";
-import { dataFolder, folderRows, readJsonl } from "../support/data.ts";
+import { badFiles, isThere, pictureRows, questionPictures, questionSets } from "../support/data.ts";
 import { tempFolder, tinyPng } from "./temp.ts";
 
 const place = { file: "set.jsonl", row: 5 };
@@ -109,15 +109,13 @@ test("a picture cut anywhere gives its size or a DataError, from memory and from
 });
 
 test("broken and odd pictures have the size that Pillow sees, or are refused", async () => {
-  const folder = dataFolder("bad");
-  if (folder === undefined) return;
-  const manifest = readJsonl(join(folder, "manifest.jsonl")) as unknown as ManifestEntry[];
   const numbers = { same: 0, refused: 0, seenOnlyHere: 0 };
-  for (const { path, size, pil, format } of manifest.filter(({ path }) => /images\//.test(path))) {
-    const found = await readImageHeader({ path: join(folder, path) }, place).catch((error: unknown) => {
+  for (const { row, path } of badFiles("pictures", (row) => typeof row["pil"] === "string")) {
+    const found = await readImageHeader({ path }, place).catch((error: unknown) => {
       expect(error).toBeInstanceOf(DataError);
       return undefined;
     });
+    const { size, pil, format } = row as unknown as ManifestEntry;
     if (found && size) expect([path, found.width, found.height]).toEqual([path, ...size]);
     if (pil === "ok" && format && formats.includes(format))
       expect([path, found?.format.toUpperCase()]).toEqual([path, format]);
@@ -127,7 +125,6 @@ test("broken and odd pictures have the size that Pillow sees, or are refused", a
 });
 
 interface ManifestEntry {
-  readonly path: string;
   readonly size?: readonly [number, number];
   readonly pil?: string;
   readonly format?: string;
@@ -135,30 +132,20 @@ interface ManifestEntry {
 const formats = ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"];
 
 test("the pictures of the vision folder have Pillow's sizes", async () => {
-  const folder = dataFolder("vision");
-  if (folder === undefined) return;
-  for (const { row } of folderRows(folder)) {
-    if (typeof row.image !== "string" || !Array.isArray(row.size)) continue;
-    const { width, height } = await readImageHeader({ path: join(folder, row.image) }, place);
-    expect([row.image, width, height]).toEqual([row.image, ...(row.size as number[])]);
+  for (const { row, path } of pictureRows("vision", "pictures", (row) => Array.isArray(row["size"]))) {
+    const { width, height } = await readImageHeader({ path }, place);
+    expect([path, width, height]).toEqual([path, ...(row["size"] as number[])]);
   }
 });
 
 test("the pictures of the question sets have the size and orientation that sharp sees", async () => {
-  const folder = dataFolder("qa");
-  if (folder === undefined) return;
-  for (const set of readdirSync(folder)) {
-    const images = join(folder, set, "images");
-    for (const name of readdirSync(images)) {
-      const path = join(images, name);
+  for (const { file, rows } of questionSets()) {
+    for (const path of new Set(rows.flatMap((row) => questionPictures(file, row)))) {
+      if (!isThere(path)) continue;
       const expected = await sharp(readFileSync(path)).metadata();
       const { width, height, orientation } = await readImageHeader({ path }, place);
-      expect([path, width, height, orientation]).toEqual([
-        path,
-        expected.width,
-        expected.height,
-        expected.orientation ?? 1,
-      ]);
+      const { orientation: turned = 1 } = expected;
+      expect([path, width, height, orientation]).toEqual([path, expected.width, expected.height, turned]);
     }
   }
 });

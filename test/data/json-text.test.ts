@@ -1,8 +1,7 @@
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { memberNumberText, parseJson } from "../../lib/data/json-text.ts";
-import { dataFolder, readJsonl } from "../support/data.ts";
+import { badFiles } from "../support/data.ts";
 
 const parse = (text: string) => parseJson(Buffer.from(text));
 
@@ -34,15 +33,11 @@ test("a number keeps its characters, and only that of the asked member on the to
 });
 
 test("every JSON text of the data folder is read or refused as its manifest says", () => {
-  const folder = dataFolder("bad");
-  if (folder === undefined) return;
-  const expected = new Map(readJsonl(join(folder, "manifest.jsonl")).map((entry) => [entry.path, entry.expect]));
-  for (const name of readdirSync(join(folder, "json"))) {
-    const bytes = readFileSync(join(folder, "json", name));
-    const verdict = expected.get(`json/${name}`);
-    if (verdict === "accept") expect(parseJson(bytes), name).toEqual(JSON.parse(bytes.toString("utf8")));
-    else if (verdict === "reject") expect(() => parseJson(bytes), name).toThrow(SyntaxError);
-    else if (verdict === "either") expect(outcome(bytes), name).toMatch(/^(value|SyntaxError)$/);
+  for (const { row, path } of badFiles("JSON texts", (row) => /\.json$/.test(String(row["path"])) && "expect" in row)) {
+    const bytes = readFileSync(path);
+    if (row["expect"] === "accept") expect(parseJson(bytes), path).toEqual(JSON.parse(bytes.toString("utf8")));
+    else if (row["expect"] === "reject") expect(() => parseJson(bytes), path).toThrow(SyntaxError);
+    else expect(outcome(bytes), path).toMatch(/^(value|SyntaxError)$/);
   }
 });
 

@@ -1,12 +1,10 @@
 // Real pictures against Pillow and transformers: resized bytes exactly, values to 5e-7, the published patch masks.
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { decodeImage } from "../../lib/data/image.ts";
 import type { ImageSpec, RgbPicture } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
-import { dataFolder, dataRoot, folderRows } from "../support/data.ts";
+import { dataRows, pictureRows, withKeys } from "../support/data.ts";
 
 const native = loadNative();
 const spec: ImageSpec = {
@@ -25,25 +23,12 @@ const spec: ImageSpec = {
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
-/** Rows of the folder whose fields include `keys`, in whichever file they are. */
-function rowsWith(folderName: string, keys: readonly string[]): Record<string, unknown>[] {
-  const folder = dataFolder(folderName);
-  if (folder === undefined) return [];
-  return folderRows(folder).flatMap(({ row }) => (keys.every((key) => key in row) ? [row] : []));
-}
-
-/** The picture of a row, whose path starts at the data root or at the vision folder. */
-async function pictureOf(row: Record<string, unknown>): Promise<RgbPicture> {
-  const path = [dataRoot, join(dataRoot, "vision")]
-    .map((root) => join(root, String(row.image)))
-    .find((candidate) => existsSync(candidate));
-  return await decodeImage({ path: path ?? String(row.image) }, { file: "vision", row: 1 });
-}
+const decode = (path: string): Promise<RgbPicture> => decodeImage({ path }, { file: "vision", row: undefined });
 
 test("bicubic resizing equals Pillow's to the bit", async () => {
   let count = 0;
-  for (const row of rowsWith("vision", ["image", "resize", "rgb_sha256"])) {
-    const { rgb, width, height } = await pictureOf(row);
+  for (const { row, path } of pictureRows("vision", "resized pictures", withKeys("resize", "rgb_sha256"))) {
+    const { rgb, width, height } = await decode(path);
     expect([row.image, [width, height], sha256(rgb)]).toEqual([row.image, row.size, row.rgb_sha256]);
     const resizes = row.resize as { filter: string; to: [number, number]; sha256: string }[];
     for (const { to, sha256: want } of resizes.filter(({ filter }) => filter === "BICUBIC")) {
@@ -56,7 +41,8 @@ test("bicubic resizing equals Pillow's to the bit", async () => {
 });
 
 test("smart_resize gives transformers' sizes", () => {
-  for (const row of rowsWith("vision", ["factor", "min_pixels", "max_pixels", "height", "width", "out"])) {
+  const isPlan = withKeys("factor", "min_pixels", "max_pixels", "height", "width", "out");
+  for (const row of dataRows("vision", "smart_resize sizes", isPlan)) {
     const patchSize = Number(row.factor) / 2;
     const [minPixels, maxPixels] = [Number(row.min_pixels), Number(row.max_pixels)];
     const plan = () =>
@@ -68,8 +54,9 @@ test("smart_resize gives transformers' sizes", () => {
 
 test("whole preprocessing gives the PIL processor's bytes and values", async () => {
   let worst = 0;
-  for (const row of rowsWith("vision", ["image", "pixel_values_6x6", "resized_rgb_sha256"])) {
-    const { rgb, width, height } = await pictureOf(row);
+  const isWhole = withKeys("pixel_values_6x6", "resized_rgb_sha256");
+  for (const { row, path } of pictureRows("vision", "preprocessed pictures", isWhole)) {
+    const { rgb, width, height } = await decode(path);
     const limits = { minPixels: Number(row.min_pixels), maxPixels: Number(row.max_pixels) };
     const image = native.createImage(rgb, height, width, { ...spec, ...limits });
     const info = native.imageInfo(image);
@@ -93,8 +80,9 @@ test("whole preprocessing gives the PIL processor's bytes and values", async () 
 });
 
 test("the published patch masks blacken the published pixels", async () => {
-  for (const row of rowsWith("algos", ["image", "black", "patch_size", "rgb_sha256"])) {
-    const { rgb, width, height } = await pictureOf(row);
+  const isMasked = withKeys("black", "patch_size", "rgb_sha256");
+  for (const { row, path } of pictureRows("algos", "published masks", isMasked)) {
+    const { rgb, width, height } = await decode(path);
     const cells = Uint8Array.from(String(row.black), Number);
     const masked = native.applyCells(rgb, height, width, Number(row.patch_size), cells);
     expect([row.image, sha256(masked)]).toEqual([row.image, row.rgb_sha256]);

@@ -6,7 +6,7 @@ import { CheckpointError } from "../../lib/errors.ts";
 import { findDuplicateKey, isDeeperThan } from "../../lib/policy/json-duplicates.ts";
 import { parseHeader, readHeader, tensorBytes } from "../../lib/policy/safetensors.ts";
 import { layoutTensors, shardTensors } from "../../lib/policy/safetensors-layout.ts";
-import { dataFolder, dataRoot, readJsonl } from "../support/data.ts";
+import { badFiles, dataFolder } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
 
 /** Header of `fields`, checked as if `dataBytes` of tensors followed it. */
@@ -18,24 +18,21 @@ function parse(fields: unknown, dataBytes: number) {
 const f32 = (begin: number, end: number) => ({ dtype: "F32", shape: [(end - begin) / 4], data_offsets: [begin, end] });
 
 test("every listed broken file is refused with a CheckpointError, every odd valid one is read", async () => {
-  const folder = dataFolder("bad");
-  if (folder === undefined) return;
-  const rows = readJsonl(join(folder, "manifest.jsonl")).filter((row) => String(row.path).startsWith("safetensors/"));
-  for (const row of rows) {
-    const outcome = await readHeader(join(folder, String(row.path))).then(
+  for (const { row, path } of badFiles("safetensors files", (row) => /\.safetensors$/.test(String(row["path"])))) {
+    const outcome = await readHeader(path).then(
       () => "accept",
       (error: unknown) => {
-        expect(error, String(row.path)).toBeInstanceOf(CheckpointError);
+        expect(error, path).toBeInstanceOf(CheckpointError);
         return "reject";
       },
     );
-    expect(outcome, String(row.path)).toBe(String(row.expect).split(":")[0]);
+    expect(outcome, path).toBe(String(row["expect"]).split(":")[0]);
   }
 });
 
 test("the checkpoints at hand have headers that cover their files", async () => {
-  const fixtures = join(dataRoot, "..", "fixtures");
-  if (dataFolder("../fixtures") === undefined) return;
+  const fixtures = dataFolder("../fixtures");
+  if (fixtures === undefined) return;
   for (const file of readdirSync(fixtures, { recursive: true, encoding: "utf8" })) {
     if (!file.endsWith(".safetensors")) continue;
     const { tensors } = await readHeader(join(fixtures, file));

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { DataError } from "../../lib/errors.ts";
@@ -8,7 +7,7 @@ import { loadNative } from "../../lib/native/load.ts";
 import { Processor, releasePrompt } from "../../lib/processor/processor.ts";
 import type { ProcessorSettings } from "../../lib/processor/processor.ts";
 import type { Example, Prompt } from "../../lib/types.ts";
-import { dataFolder, folderRows } from "../support/data.ts";
+import { pictureRows, withKeys } from "../support/data.ts";
 import { writeQwenFiles, writeTinyFiles } from "../support/processor-files.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -181,16 +180,12 @@ test("with Qwen's tokenizer the prompt is Qwen's, special tokens and all", async
 });
 
 test("real pictures become as many image tokens as transformers counts", async () => {
-  const folder = dataFolder("vision");
-  if (folder === undefined) return;
-  for (const { row } of folderRows(folder)) {
-    if (typeof row.image_tokens !== "number") continue;
-    const limits = { min_pixels: row.min_pixels, max_pixels: row.max_pixels };
+  for (const { row, path } of pictureRows("vision", "pictures with token counts", withKeys("image_tokens"))) {
+    const limits = { min_pixels: row["min_pixels"], max_pixels: row["max_pixels"] };
     const processor = await tiny({ maxPromptLength: 100_000 }, { "preprocessor_config.json": limits });
-    const images = [{ path: join(folder, String(row.image)) }];
-    const real = { ...(await example("<image>", [])), images };
+    const real = { ...(await example("<image>", [])), images: [{ path }] };
     const prompt = await processor.prepare(real);
-    expect([row.image, count(prompt, imagePad)]).toEqual([row.image, row.image_tokens]);
+    expect([path, count(prompt, imagePad)]).toEqual([path, row["image_tokens"]]);
     expect(await processor.promptLength(real)).toBe(prompt.ids.length);
     releasePrompt(prompt);
   }

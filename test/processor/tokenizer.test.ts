@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { tinyTokenizer } from "../../lib/miniature/tokenizer.ts";
 import { Tokenizer } from "../../lib/processor/tokenizer.ts";
-import { dataFolder, folderRows } from "../support/data.ts";
+import { dataRows, withKeys } from "../support/data.ts";
 import { qwenTokenizerFolder } from "../support/processor-files.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -13,13 +13,12 @@ beforeAll(async () => {
 });
 
 test("text becomes the published ids and comes back", () => {
-  const folder = dataFolder("graders");
-  if (folder === undefined) return;
-  const rows = folderRows(folder).flatMap(({ row }) => (Array.isArray(row.ids) && "decoded" in row ? [row] : []));
+  const rows = dataRows("graders", "texts with token ids", withKeys("ids", "decoded"));
   console.log(`${rows.length} texts compared`);
   for (const row of rows) {
-    expect([row.name, qwen.encode(String(row.text))]).toEqual([row.name, row.ids]);
-    expect([row.name, qwen.decode(row.ids as number[], { skipSpecial: false })]).toEqual([row.name, row.decoded]);
+    const { name, ids, decoded } = row;
+    expect([name, qwen.encode(String(row["text"]))]).toEqual([name, ids]);
+    expect([name, qwen.decode(ids as number[], { skipSpecial: false })]).toEqual([name, decoded]);
   }
 });
 

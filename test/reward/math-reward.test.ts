@@ -6,7 +6,7 @@ import { gradeAnswer } from "../../lib/reward/grader/grade.ts";
 import type { RewardConfig } from "../../lib/config/schema.ts";
 import { createReward, type RewardItem } from "../../lib/reward/reward.ts";
 import { overlongPenalty } from "../../lib/reward/overlong.ts";
-import { dataFolder, folderRows } from "../support/data.ts";
+import { dataRows, withKeys } from "../support/data.ts";
 
 const published: RewardConfig = {
   type: "math",
@@ -28,11 +28,8 @@ interface Row {
   papo_reward?: { overall: number; format: number; accuracy: number };
 }
 
-const folder = dataFolder("model_outputs");
-
-test.skipIf(folder === undefined)("real responses get the published reward", async () => {
-  const rows = folderRows(folder ?? "").map(({ row }) => row as unknown as Row);
-  const judged = rows.filter((row) => row.papo_reward !== undefined);
+test("real responses get the published reward", async () => {
+  const judged = dataRows("model_outputs", "judged responses", withKeys("papo_reward")) as unknown as Row[];
   await using scorer = await createReward(published, surroundings);
   const rewards = await scorer.score(judged.map((row) => item(row.response, row.ground_truth)));
   const expected = judged.map((row) => row.papo_reward);
