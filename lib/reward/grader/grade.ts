@@ -62,8 +62,11 @@ function gradeElement(truth: string, given: string): boolean | "symbolic" {
   if (isIntegerText(truth) !== isIntegerText(given)) return false;
   if (areDifferentAtoms(truth, given)) return false;
   if (!allowsAlgebra(`(${truth})-(${given})`)) return false;
-  return truth === given ? true : "symbolic";
+  return truth === given && looksLikeFormula(truth) ? true : "symbolic";
 }
+
+/** Plain formula characters only. Of anything else (`145°`, `x=5`) the reference cannot say that it equals itself. */
+const looksLikeFormula = (text: string) => /^[a-z0-9+*/^()._ -]+$/.test(text);
 
 /** Elements of `(a,b)`, `[a,b)`, ... without inner brackets; the whole text otherwise; none of an empty text. */
 export function splitTuple(text: string): string[] {
@@ -75,15 +78,17 @@ export function splitTuple(text: string): string[] {
 
 /**
  * Two names, two numbers or one of each that differ: algebra would say so too, but settled here so that what is left
- * to it stays what it could accept.
+ * to it stays what it could accept. To algebra a name is the product of its letters, so `ab` may be `ba`.
  */
 function areDifferentAtoms(truth: string, given: string): boolean {
   const expected = numberOf(truth);
   const difference = Math.abs(expected - numberOf(given));
   if (!Number.isNaN(difference)) return difference > 1e-9 * Math.max(1, Math.abs(expected));
   const areAtoms = [truth, given].every((text) => /^[a-z]+$/.test(text) || !Number.isNaN(numberOf(text)));
-  return areAtoms && truth !== given;
+  return areAtoms && sortedLetters(truth) !== sortedLetters(given);
 }
+
+const sortedLetters = (text: string) => Array.from(text).sort().join("");
 
 /** Value of `a` or `a/b` with plain numbers; NaN for anything else. */
 function numberOf(text: string): number {
