@@ -1,7 +1,7 @@
 // Training examples without end: a selected data set in the sampler's order, as prompts, unreadable rows replaced by
 // the next ones.
 import { DataError } from "../errors.ts";
-import type { Processor } from "../processor/processor.ts";
+import { type Processor, releasePrompt } from "../processor/processor.ts";
 import type { Prompt } from "../types.ts";
 import type { Dataset } from "./dataset.ts";
 import { IndexSampler, type SamplerState } from "./sampler.ts";
@@ -48,25 +48,55 @@ export class ExampleStream {
   }
 
   /**
-   * The next `count` prompts; the caller releases them.
-   * @throws {DataError} when too many rows are unusable
+   * The next `count` prompts in the sampler's order; the caller releases them.
+   * @throws {DataError} when too many rows are unusable, or all that a whole pass reads
    */
   async next(count: number, signal?: AbortSignal): Promise<Prompt[]> {
-    const prompts: Prompt[] = [];
-    let rows = [...this.#sampler.next(count)];
-    let { epoch } = this.#sampler;
-    while (rows.length > 0) {
-      signal?.throwIfAborted();
-      const batch = rows.splice(0, parallelReads);
-      const read = await Promise.all(batch.map((row) => this.#read(row, epoch)));
-      prompts.push(...read.filter((prompt) => prompt !== undefined));
-      // A replacement comes from the same order, so that a restored stream meets the same rows.
-      if (rows.length === 0 && prompts.length < count) {
-        rows = [...this.#sampler.next(count - prompts.length)];
-        ({ epoch } = this.#sampler);
+    const prompts: (Prompt | undefined)[] = [];
+    let numInVain = 0;
+    try {
+      for (let missing = count; missing > 0;) {
+        if (numInVain >= this.#dataset.length) throw this.#nothingUsable(numInVain);
+        // A replacement comes from the same order, so that a restored stream meets the same rows.
+        const rows = this.#sampler.next(missing);
+        await this.#readInto(prompts, rows, signal);
+        const numFound = prompts.slice(-rows.length).filter((prompt) => prompt !== undefined).length;
+        numInVain = numFound > 0 ? 0 : numInVain + rows.length;
+        missing -= numFound;
       }
+      return prompts.filter((prompt) => prompt !== undefined);
+    } catch (error) {
+      for (const prompt of prompts) if (prompt) releasePrompt(prompt);
+      throw error;
     }
-    return prompts;
+  }
+
+  /** Appends a prompt for each row, read in the data set's order: each parquet row group is then decoded once a call. */
+  async #readInto(prompts: (Prompt | undefined)[], rows: Uint32Array, signal?: AbortSignal): Promise<void> {
+    const { epoch } = this.#sampler;
+    const first = prompts.length;
+    prompts.length += rows.length;
+    const reads = Array.from(rows, (row, index) => ({ row, place: first + index })).sort((a, b) => a.row - b.row);
+    while (reads.length > 0) {
+      signal?.throwIfAborted();
+      const batch = reads.splice(0, parallelReads);
+      // All of them settle before the first failure counts, so that no prompt comes after the others are released.
+      const outcomes = await Promise.allSettled(
+        batch.map(async ({ row, place }) => {
+          prompts[place] = await this.#read(row, epoch);
+        }),
+      );
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    }
+  }
+
+  #nothingUsable(numRows: number): DataError {
+    const { name, skips } = this.#dataset;
+    return new DataError(
+      name,
+      undefined,
+      `none of the last ${numRows} rows is usable; first: ${skips.reports[0] ?? ""}`,
+    );
   }
 
   async #read(row: number, epoch: number): Promise<Prompt | undefined> {

@@ -80,20 +80,34 @@ async function readPrompts(
   { signal, isDone }: Pick<EvaluateOptions, "signal" | "isDone">,
 ): Promise<Prompt[]> {
   const prompts: Prompt[] = [];
-  for (let row = rows.first; row < rows.last; row += 1) {
-    signal?.throwIfAborted();
-    try {
-      const example = await dataset.read(row);
-      if (isDone?.(example)) continue;
-      prompts.push(await processor.prepare(example));
-      dataset.skips.accept();
-    } catch (error) {
-      if (!(error instanceof DataError)) {
-        for (const prompt of prompts) releasePrompt(prompt);
-        throw error;
-      }
-      dataset.skips.skip(error);
+  try {
+    for (let row = rows.first; row < rows.last; row += 1) {
+      signal?.throwIfAborted();
+      const prompt = await readPrompt({ dataset, processor }, row, isDone);
+      if (prompt) prompts.push(prompt);
     }
+    return prompts;
+  } catch (error) {
+    for (const prompt of prompts) releasePrompt(prompt);
+    throw error;
   }
-  return prompts;
+}
+
+/** The prompt of a row; undefined where the row is done already or unusable, which is counted. */
+async function readPrompt(
+  { dataset, processor }: Pick<EvaluateParts, "dataset" | "processor">,
+  row: number,
+  isDone: EvaluateOptions["isDone"],
+): Promise<Prompt | undefined> {
+  try {
+    const example = await dataset.read(row);
+    if (isDone?.(example)) return undefined;
+    const prompt = await processor.prepare(example);
+    dataset.skips.accept();
+    return prompt;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    dataset.skips.skip(error);
+    return undefined;
+  }
 }
