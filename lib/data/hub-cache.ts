@@ -1,6 +1,5 @@
 // The cache folder that all Hugging Face tools share: blobs by content hash, snapshots of links to them, refs.
-import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { copyFile, mkdir, open, readFile, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
@@ -52,8 +51,9 @@ export class HubCache {
     if (revision === commit) return;
     const path = join(this.folder, "refs", revision);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(`${path}.new`, commit);
-    await rename(`${path}.new`, path);
+    const written = `${path}.${randomUUID()}`;
+    await writeFile(written, commit);
+    await rename(written, path);
   }
 
   /** Files of a snapshot, relative and with `/`. */
@@ -76,32 +76,25 @@ export class HubCache {
     await mkdir(this.blobs, { recursive: true });
     await mkdir(dirname(link), { recursive: true });
     if (!(await stat(blob).catch(() => undefined))) await this.#download(file, blob, openFile, onBytes);
-    await rm(link, { force: true });
+    // Other processes may put the same file here: none of them ever finds half of it.
+    const made = `${link}.${randomUUID()}`;
     // File systems without links get a copy, as from the Python tools.
-    await symlink(relative(dirname(link), blob), link).catch(() => copyFile(blob, link));
+    await symlink(relative(dirname(link), blob), made).catch(() => copyFile(blob, made));
+    await rename(made, link);
   }
 
   async #download(file: HubFile, blob: string, openFile: OpenFile, onBytes: (bytes: number) => void): Promise<void> {
-    const partial = `${blob}.incomplete`;
-    const held = (await stat(partial).catch(() => undefined))?.size ?? 0;
-    const start = held <= file.size ? held : 0;
-    const hash = await contentHash(file, partial, start);
-    const handle = await open(partial, start > 0 ? "a" : "w");
-    let size = start;
-    onBytes(start);
+    // A name of this download's own, so that no other process writes to the file.
+    const partial = `${blob}.${process.pid}.${randomUUID()}${incomplete}`;
+    await this.#takeOver(file.hash, partial);
+    let size: number;
     try {
-      if (size < file.size)
-        for await (const chunk of await openFile(start)) {
-          await handle.write(chunk);
-          hash.update(chunk);
-          size += chunk.length;
-          onBytes(chunk.length);
-        }
-      await handle.sync();
-    } finally {
-      await handle.close();
+      size = await receive(file, partial, openFile, onBytes);
+    } catch (error) {
+      await rename(partial, `${blob}${incomplete}`).catch(() => undefined);
+      throw error;
     }
-    const found = hash.digest("hex");
+    const found = await contentHash(file, partial);
     if (size === file.size && found === file.hash) {
       await rename(partial, blob);
       return;
@@ -109,15 +102,62 @@ export class HubCache {
     await rm(partial);
     throw new Error(`${file.path}: expected ${file.size} bytes with hash ${file.hash}, got ${size} with ${found}`);
   }
+
+  /** Renames what an earlier download left of the content, unless its process is still at it. */
+  async #takeOver(hash: string, partial: string): Promise<void> {
+    for (const name of await readdir(this.blobs)) {
+      if (!name.startsWith(`${hash}.`) || !name.endsWith(incomplete)) continue;
+      const [, pid] = name.slice(0, -incomplete.length).split(".");
+      if (pid !== undefined && isRunning(Number(pid))) continue;
+      if (await rename(join(this.blobs, name), partial).then(() => true, () => false)) return; // prettier-ignore
+    }
+  }
 }
 
-/** The running hash of a file after its first `start` bytes, which `partial` holds. */
-async function contentHash(file: HubFile, partial: string, start: number): Promise<Hash> {
+const incomplete = ".incomplete";
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Completes `partial`; gives its size, which is above the file's when the hub sends too much. */
+async function receive(
+  file: HubFile,
+  partial: string,
+  openFile: OpenFile,
+  onBytes: (bytes: number) => void,
+): Promise<number> {
+  const held = (await stat(partial).catch(() => undefined))?.size ?? 0;
+  const start = held <= file.size ? held : 0;
+  const handle = await open(partial, start > 0 ? "a" : "w");
+  let size = start;
+  onBytes(start);
+  try {
+    if (size < file.size)
+      for await (const chunk of await openFile(start)) {
+        size += chunk.length;
+        if (size > file.size) break;
+        await handle.write(chunk);
+        onBytes(chunk.length);
+      }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return size;
+}
+
+/** Of the finished file, whatever was received. */
+async function contentHash(file: HubFile, path: string): Promise<string> {
   const isSha256 = file.hash.length === 64;
   const hash = createHash(isSha256 ? "sha256" : "sha1");
   if (!isSha256) hash.update(`blob ${file.size}\0`);
-  if (start > 0) for await (const chunk of createReadStream(partial, { end: start - 1 })) hash.update(chunk as Buffer);
-  return hash;
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
 }
 
 /** Names come from the hub: none may lead out of the cache. */
