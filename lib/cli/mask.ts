@@ -1,8 +1,13 @@
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import type { Command } from "@commander-js/extra-typings";
+import { maxImagePixels } from "../data/image-header.ts";
+import { ConfigError } from "../errors.ts";
 import { integerFrom, numberIn } from "./option-values.ts";
 
-const count = integerFrom(1, 2 ** 40);
+/** What a picture is enlarged to stays what one may have. */
+const area = integerFrom(1, maxImagePixels);
 const index = integerFrom(0);
 
 /** `papo mask IMAGE`: the picture as the masked branch of the perception loss sees it. */
@@ -30,8 +35,8 @@ export function registerMask(program: Command): void {
     .option("--id <text>", "the example's id", "")
     .option("--image-index <integer>", "which of the example's pictures, from 0", index, 0)
     .option("--response-index <integer>", "which response, where each has its own mask", index, 0)
-    .option("--min-pixels <pixels>", "enlarge smaller pictures first (patch mode)", count, 262_144)
-    .option("--max-pixels <pixels>", "reduce larger pictures first (patch mode)", count, 4_194_304)
+    .option("--min-pixels <pixels>", "enlarge smaller pictures first (patch mode)", area, 262_144)
+    .option("--max-pixels <pixels>", "reduce larger pictures first (patch mode)", area, 4_194_304)
     .option("--exif-rotate", "turn the picture as its EXIF orientation says")
     .action(async (image, options) => {
       const [{ writeFileAtomic }, { maskPicture }, { defaultImageSpec }] = await Promise.all([
@@ -39,6 +44,7 @@ export function registerMask(program: Command): void {
         import("../processor/mask-picture.ts"),
         import("../processor/image-size.ts"),
       ]);
+      await checkOptions(options);
       const { mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex } = options;
       const { png, width, height } = await maskPicture(image, {
         patchMask: {
@@ -52,4 +58,13 @@ export function registerMask(program: Command): void {
       await writeFileAtomic(options.out, png);
       process.stdout.write(`${options.out}: ${width} x ${height} px\n`);
     });
+}
+
+/** Before any work. @throws {ConfigError} naming the option */
+async function checkOptions({ out, minPixels, maxPixels }: { out: string; minPixels: number; maxPixels: number }) {
+  if (minPixels > maxPixels)
+    throw new ConfigError("--min-pixels", `expected at most --max-pixels (${maxPixels}), got ${minPixels}`);
+  const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  if (await isFolder(out)) throw new ConfigError("--out", `expected the name of a file, got the folder ${out}`);
+  if (!(await isFolder(dirname(out)))) throw new ConfigError("--out", `there is no folder ${dirname(out)}`);
 }

@@ -23,8 +23,9 @@ export async function maskPicture(
   const native = loadNative();
   try {
     const image = native.createImage(rgb, height, width, settings.imageSpec);
-    const masked = await native.maskedRgb(image, settings.patchMask);
-    native.dispose(image);
+    const masked = await native.maskedRgb(image, settings.patchMask).finally(() => {
+      native.dispose(image);
+    });
     const raw = { width: masked.width, height: masked.height, channels: 3 } as const;
     const png = await sharp(masked.rgb, { raw }).png().toBuffer();
     return { png, width: masked.width, height: masked.height };

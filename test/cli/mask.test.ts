@@ -1,7 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { Command } from "@commander-js/extra-typings";
 import sharp from "sharp";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { registerMask } from "../../lib/cli/mask.ts";
+import { describeFailure } from "../../lib/cli/report-error.ts";
+import { ConfigError } from "../../lib/errors.ts";
 import { loadNative, packageRoot } from "../../lib/native/load.ts";
 import { runNode } from "../support/processes.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -75,4 +79,40 @@ test("a wrong option, a missing picture and cells that do not fit are told in on
   expect(cells.status).toBe(1);
   expect(cells.stderr).toContain("patch_px: expected a multiple of the model's patch size 14, got 15");
   expect(existsSync(out)).toBe(false);
+});
+
+/** `papo mask` in this process; its error. */
+async function failureOf(...args: readonly string[]): Promise<unknown> {
+  const program = new Command().exitOverride();
+  registerMask(program);
+  for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined });
+  return await program.parseAsync(["mask", ...args], { from: "user" }).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+test("a file that cannot be written and limits that contradict each other are named, and are no bug", async () => {
+  const image = await whitePicture(30, 45);
+  const folder = tempFolder();
+  const out = join(folder, "masked.png");
+  for (const [args, message] of [
+    [["--out", folder], `--out: expected the name of a file, got the folder ${folder}`],
+    [["--out", join(folder, "none", "masked.png")], `--out: there is no folder ${join(folder, "none")}`],
+    [["--out", out, "--min-pixels", "7000", "--max-pixels", "6999"], "--min-pixels: expected at most --max-pixels (6999), got 7000"], // prettier-ignore
+  ] as const) {
+    const failure = await failureOf(image, ...args);
+    expect(failure).toBeInstanceOf(ConfigError);
+    expect(describeFailure(failure)).toEqual({ text: `papo: ${message}\n`, exitCode: 1 });
+  }
+  const huge = await failureOf(image, "--out", out, "--mode", "patch", "--min-pixels", "999999999999");
+  expect(String(huge)).toContain("Expected an integer from 1 to 89478485.");
+  expect(existsSync(out)).toBe(false);
+});
+
+test("the picture is freed when it cannot be masked", async () => {
+  const dispose = vi.spyOn(loadNative(), "dispose");
+  const failure = await failureOf(await whitePicture(30, 45), "--mode", "patch", "--patch-px", "15");
+  expect(String(failure)).toContain("patch_px");
+  expect(dispose).toHaveBeenCalledOnce();
 });
