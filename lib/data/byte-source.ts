@@ -1,6 +1,6 @@
 // Pieces of an encoded picture by offset, from memory or from a file, so that a header costs one small read.
-import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { openFile } from "./open-file.ts";
 
 const pageBytes = 4096;
 
@@ -22,7 +22,7 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 
 /** Runs `use` over a file that is read in pieces of 4 KB and closed afterwards. */
 export async function withFileSource<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
-  const file = await open(path);
+  const file = await openFile(path);
   try {
     const { size } = await file.stat();
     return await use(new FileSource(file, size));

@@ -1,6 +1,6 @@
 // Opens data sets: parquet or JSONL files, folders of shards, hub repositories. Rows are read by index and never all
 // held; what a column means is example.ts, how a file is read jsonl-file.ts and parquet-file.ts.
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { DataError } from "../errors.ts";
 import type { Example } from "../types.ts";
@@ -106,19 +106,23 @@ async function findShards(spec: DatasetSpec, hub: HubOptions | undefined): Promi
   throw new DataError(spec.path, undefined, `expected files of the split ${spec.split}, got ${found}`);
 }
 
-/** Files of a folder, its folders and theirs, relative and with `/`. */
+/** Files of a folder, its folders and theirs, links to files among them; relative and with `/`. */
 async function listFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   const visit = async (inside: string, depth: number): Promise<void> => {
     for (const entry of await readdir(inside, { withFileTypes: true })) {
       const path = join(inside, entry.name);
       if (entry.isDirectory() && depth > 0) await visit(path, depth - 1);
-      else if (!entry.isDirectory()) files.push(relative(folder, path).split(sep).join("/"));
+      else if (entry.isFile() || (entry.isSymbolicLink() && (await mayBeFile(path))))
+        files.push(relative(folder, path).split(sep).join("/"));
     }
   };
   await visit(folder, 2);
   return files;
 }
+
+/** A link that leads nowhere counts: opening it says so. */
+const mayBeFile = async (path: string) => (await stat(path).catch(() => undefined))?.isFile() !== false;
 
 async function openRowFile(path: string, cache: ByteCache<DecodedGroup>): Promise<RowFile> {
   const extension = extname(path);

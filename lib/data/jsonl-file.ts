@@ -1,9 +1,9 @@
 // Random access to the rows of a JSONL file or a JSON array through its index.
-import { open } from "node:fs/promises";
 import { DataError } from "../errors.ts";
 import { jsonText, memberNumberText } from "./json-text.ts";
 import { indexJsonRows, maxRowBytes } from "./jsonl-index.ts";
 import type { RowIndex } from "./jsonl-index.ts";
+import { openFile } from "./open-file.ts";
 import type { Row, RowFile } from "./row-file.ts";
 
 /** Reading ahead when rows are asked for in order keeps a whole pass at disk speed. */
@@ -78,7 +78,7 @@ export class JsonlFile implements RowFile {
   }
 
   async #pread(start: number, length: number): Promise<Window> {
-    const file = await open(this.path).catch((error: unknown) => {
+    const file = await openFile(this.path).catch((error: unknown) => {
       throw new DataError(this.path, undefined, `cannot be opened: ${(error as Error).message}`, { cause: error });
     });
     try {

@@ -1,7 +1,7 @@
 // Where each row of a JSON file lies, found in one streaming pass without parsing: 16 bytes a row.
-import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { DataError } from "../errors.ts";
+import { openFile } from "./open-file.ts";
 
 /** A row longer than this is refused before it is read. Pictures as text in a row stay far below. */
 export const maxRowBytes = 64 * 1024 * 1024;
@@ -43,7 +43,7 @@ export class RowIndex {
  * @throws {DataError} when the file cannot be read, is UTF-16 or its array is broken
  */
 export async function indexJsonRows(path: string): Promise<RowIndex> {
-  const file = await open(path).catch((error: unknown) => {
+  const file = await openFile(path).catch((error: unknown) => {
     throw new DataError(path, undefined, `cannot be opened: ${(error as Error).message}`, { cause: error });
   });
   try {

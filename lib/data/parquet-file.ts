@@ -1,6 +1,5 @@
 // Random access to the rows of a parquet file: footer checks, row groups decoded whole and kept in a shared cache.
 import { isUtf8 } from "node:buffer";
-import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { parquetMetadata, parquetSchema } from "hyparquet";
 import { assembleNested } from "hyparquet/src/assemble.js";
@@ -9,6 +8,7 @@ import { getTreePath } from "hyparquet/src/schema.js";
 import type { ColumnMetaData, DecodedArray, ParquetParsers, RowGroup, SchemaTree } from "hyparquet/src/types.js";
 import { DataError } from "../errors.ts";
 import type { ByteCache } from "./byte-cache.ts";
+import { openFile } from "./open-file.ts";
 import { maxChunkValues, maxGroupBytes, readChunk } from "./parquet-pages.ts";
 import type { Row, RowFile } from "./row-file.ts";
 
@@ -186,7 +186,7 @@ function inRange(what: string, value: bigint, max: number): number {
 }
 
 async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path).catch((error: unknown) => {
+  const file = await openFile(path).catch((error: unknown) => {
     throw new DataError(path, undefined, `cannot be opened: ${(error as Error).message}`, { cause: error });
   });
   try {

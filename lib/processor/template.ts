@@ -153,7 +153,9 @@ function checkContent(content: unknown): void {
 }
 
 async function readTemplate(path: string): Promise<string> {
-  const { size } = await stat(path);
+  const status = await stat(path);
+  if (!status.isFile()) throw new TypeError("expected a file");
+  const { size } = status;
   if (size > maxTemplateBytes) throw new RangeError(`expected at most ${maxTemplateBytes} bytes, got ${size}`);
   return await readFile(path, "utf8");
 }

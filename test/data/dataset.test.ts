@@ -1,8 +1,10 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openDataset } from "../../lib/data/dataset.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
+import { readImageHeader } from "../../lib/data/image-header.ts";
 import { selectRows } from "../../lib/data/select.ts";
 import { DataError } from "../../lib/errors.ts";
 import type { Example } from "../../lib/types.ts";
@@ -275,4 +277,31 @@ test("a folder that is a data set may lie behind a link", async () => {
   mkdirSync(join(folder, "x"));
   symlinkSync(join(folder, "real"), join(folder, "x/link"));
   expect((await (await openDataset(join(folder, "x/link"))).read(0)).images).toHaveLength(1);
+});
+
+/** A pipe that nobody writes to: opening it for reading never ends. */
+function makePipe(path: string): void {
+  rmSync(path, { force: true });
+  expect(spawnSync("mkfifo", [path]).status).toBe(0);
+}
+
+test.skipIf(process.platform === "win32")("pipes among the files of a data set are left out or refused", async () => {
+  const folder = tempFolder({ "a.jsonl": jsonLines([row()]), "b.jsonl": jsonLines([row()]), "c.json": "[]" });
+  for (const name of ["d.jsonl", "e.parquet", "p.png"]) makePipe(join(folder, name));
+  symlinkSync("d.jsonl", join(folder, "f.jsonl"));
+  const dataset = await openDataset(folder);
+  expect(dataset.length).toBe(2);
+  makePipe(join(folder, "b.jsonl"));
+  await expect(dataset.read(1)).rejects.toThrow("expected a file");
+  const header = readImageHeader({ path: join(folder, "p.png") }, { file: "a.jsonl", row: 1 });
+  await expect(header).rejects.toThrow("p.png: expected a file");
+  await expect(header).rejects.toThrow(DataError);
+});
+
+test("a link to rows is followed, and one that leads nowhere is an error", async () => {
+  const folder = tempFolder({ "kept/a.txt": jsonLines([row()]) });
+  symlinkSync(join("kept", "a.txt"), join(folder, "a.jsonl"));
+  expect((await openDataset(folder)).length).toBe(1);
+  symlinkSync("nowhere", join(folder, "b.jsonl"));
+  await expect(openDataset(folder)).rejects.toThrow("b.jsonl: cannot be opened: ENOENT");
 });
