@@ -25,6 +25,8 @@ const terms: Record<string, LossSpec> = {
   "reference KL mse": { ...plainSpec, klRef: { coef: 0.5, estimator: "mse" } },
   "reference KL k3": { ...plainSpec, klRef: { coef: 0.5, estimator: "k3" } },
   "perception KL k3": { ...plainSpec, klPrcp: { coef: 0.5, estimator: "k3" } },
+  "perception KL k1": { ...plainSpec, klPrcp: { coef: 0.5, estimator: "k1" } },
+  "perception KL abs": { ...plainSpec, klPrcp: { coef: 0.5, estimator: "abs" } },
   "perception KL mse": { ...plainSpec, klPrcp: { coef: 0.5, estimator: "mse" } },
   "perception KL of selected, clipped tokens": {
     ...plainSpec,
