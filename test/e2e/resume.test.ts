@@ -42,18 +42,47 @@ function checkpointBytes(run: string, file: string): Buffer {
 }
 
 test.for([
-  ["GRPO with a reference", "miniature-grpo", []],
-  ["PAPO with a reference and raw masks", "miniature-papo", ["aug.mode=raw"]],
+  ["GRPO with a reference", "miniature-grpo", [], []],
+  ["PAPO with a reference and raw masks", "miniature-papo", ["aug.mode=raw"], []],
   [
     "DAPO's filter, bfloat16 with Kahan moments",
     "miniature-dapo-papo",
     ["optim.strategy=adamw_bf16", "model.dtype=bfloat16", "algorithm.filter.low=0"],
+    [],
   ],
-] as const)("%s: a run that was killed and resumed equals an uninterrupted one", async ([, recipe, more]) => {
+  [
+    "an adaptive KL in the reward, warm-up and cosine",
+    "miniature-grpo",
+    [
+      ...["mode=reward", "type=adaptive", "coef=0.02", "horizon=24"].map((word) => `algorithm.klRef.${word}`),
+      ...["warmupSteps=3", "schedule=cosine"].map((word) => `optim.${word}`),
+    ],
+    ["critic/kl_coef", "actor/lr"],
+  ],
+  [
+    "annealed perception KL with gradient, two passes of two optimizer steps",
+    "miniature-papo",
+    [
+      "algorithm.klPrcp.schedule=annealing",
+      "algorithm.epochs=2",
+      "aug.grad=recompute",
+      "algorithm.entropy.augCoef=0.01",
+    ],
+    ["actor/kl_prcp_coef"],
+  ],
+  [
+    "dynamic sampling that drops groups, masks a response",
+    "miniature-dapo-papo",
+    ["data.miniRolloutBatchSize=3", "algorithm.filter.low=0.25", "aug.per=response"],
+    ["rollout/rounds", "rollout/generated_groups"],
+  ],
+] as const)("%s: a run that was killed and resumed equals an uninterrupted one", async ([, recipe, more, moving]) => {
   const whole = trainWhole(world, recipe, ...more);
   const advantages = steadyMetrics(whole).map((line) => Number(line["critic/advantages/max"]));
   expect(advantages).toHaveLength(6);
   expect(Math.min(...advantages)).toBeGreaterThan(0.1); // rewards differ, so the weights move for every reason
+  for (const name of moving)
+    expect(new Set(steadyMetrics(whole).map((line) => line[name])).size, name).toBeGreaterThan(1);
   const resumed = await trainKilled(recipe, ...more);
   expect(steadyMetrics(resumed)).toEqual(steadyMetrics(whole));
   for (const file of ["model.safetensors", "optimizer.safetensors", "trainer.json"]) {
