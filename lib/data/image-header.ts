@@ -7,6 +7,7 @@ import type { ByteSource } from "./byte-source.ts";
 import { readBmp, readGif, readJpeg, readPng, readWebp } from "./image-formats.ts";
 import type { ImageHeader } from "./image-formats.ts";
 import { readTiff } from "./tiff-header.ts";
+import type { TiffHeader } from "./tiff-header.ts";
 
 export type { ImageHeader } from "./image-formats.ts";
 
@@ -14,8 +15,8 @@ export type { ImageHeader } from "./image-formats.ts";
 export const maxImagePixels = 89_478_485;
 
 /**
- * Format, stored size and orientation of a picture. The size is that of the stored pixels, before any rotation by
- * `orientation`, as Pillow's `Image.size`.
+ * Format, size and orientation of a picture. The size is that of the stored pixels, before any rotation by
+ * `orientation`; a TIFF's is after it, which Pillow applies to TIFF alone. Both as Pillow's `Image.size`.
  * @param source a PNG, JPEG, WebP, GIF, TIFF or BMP picture
  * @param place where it is named, for the error
  * @throws {DataError} when it cannot be opened, is of no known format, its header is broken or cut off, or it has no
@@ -47,7 +48,10 @@ async function readHeader(source: ByteSource): Promise<ImageHeader> {
   if (magic.startsWith("\xff\xd8\xff")) return await readJpeg(source);
   if (/^RIFF[^]{4}WEBP/.test(magic)) return await readWebp(source);
   if (/^GIF8[79]a/.test(magic)) return await readGif(source);
-  if (/^(II\*\0|MM\0\*)/.test(magic)) return { format: "tiff", ...(await readTiff(source, 0)) };
+  if (/^(II\*\0|MM\0\*)/.test(magic)) return { format: "tiff", ...upright(await readTiff(source, 0)) };
   if (magic.startsWith("BM")) return await readBmp(source);
   throw new RangeError("not a PNG, JPEG, WebP, GIF, TIFF or BMP picture");
 }
+
+const upright = ({ width, height, orientation }: TiffHeader): TiffHeader =>
+  orientation >= 5 ? { width: height, height: width, orientation: 1 } : { width, height, orientation: 1 };

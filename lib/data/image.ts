@@ -1,6 +1,7 @@
 // Encoded pictures to RGB bytes, equal to Pillow's Image.open(...).convert("RGB") or a DataError. sharp decodes; what
 // it would do differently is done here: the mode rules, GIF transparency, and refusing broken PNG that it forgives.
-// Differs: JPEG with damaged data is refused where Pillow passes some; BMP, PPM, TGA and others are not read.
+// Differs: JPEG with damaged data is refused where Pillow passes some; BMP, PPM, TGA and others are not read, nor some
+// kinds of TIFF (tiff-check.ts).
 import { readFile, stat } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { DataError } from "../errors.ts";
@@ -11,6 +12,7 @@ import { opaqueFirstFrame } from "./gif-first-frame.ts";
 import { maxImagePixels, readImageHeader } from "./image-header.ts";
 import type { ImageHeader } from "./image-header.ts";
 import { checkPng, isGrey16Png } from "./png-check.ts";
+import { checkTiff } from "./tiff-check.ts";
 
 // Pictures are decoded one a call, several calls at a time; libvips' own threads and cache would only compete.
 sharp.concurrency(1);
@@ -21,7 +23,7 @@ export const maxPictureBytes = 256 * 2 ** 20;
 const decodeSeconds = 60;
 
 export interface DecodeOptions {
-  /** Turn the picture as its EXIF orientation says. The published system does not. */
+  /** Turn the picture as its EXIF orientation says. The published system does not, but Pillow always turns a TIFF. */
   readonly exifRotate?: boolean;
 }
 
@@ -53,6 +55,10 @@ async function decodeFormat(
 ): Promise<RgbPicture> {
   if (format === "bmp") throw new Error("expected a PNG, JPEG, WebP, GIF or TIFF picture, got BMP");
   if (format === "png") checkPng(bytes);
+  if (format === "tiff") {
+    await checkTiff(bytes);
+    return await decodeWith(bytes, { exifRotate: true }, "error");
+  }
   if (format !== "jpeg") return await decodeWith(format === "gif" ? opaqueFirstFrame(bytes) : bytes, options, "error");
   try {
     return await decodeWith(bytes, options, "warning");

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { readImageHeader } from "../../lib/data/image-header.ts";
 import { decodeImage, maxPictureBytes } from "../../lib/data/image.ts";
 import { DataError } from "../../lib/errors.ts";
 import { badFiles } from "../support/data.ts";
@@ -71,6 +72,31 @@ function transparentGif(frameWidth = 2): Buffer {
   ]);
 }
 
+/** A TIFF of one strip without compression whose tags are 16-bit integers; those given come on top of 8-bit grey. */
+function tiff(width: number, data: Uint8Array, more: Readonly<Record<number, readonly number[]>> = {}): Buffer {
+  const height = data.length / (width * (more[277]?.[0] ?? 1) * ((more[258]?.[0] ?? 8) / 8));
+  const tags = { 256: [width], 257: [height], 258: [8], 259: [1], 262: [1], 273: [8], 278: [height], 279: [data.length], ...more }; // prettier-ignore
+  const entries = Object.entries(tags);
+  const directory = Buffer.alloc(2 + entries.length * 12 + 4);
+  directory.writeUInt16LE(entries.length);
+  const start = 8 + data.length + (data.length % 2);
+  const arrays: Buffer[] = [];
+  for (const [index, [tag, values]] of entries.entries()) {
+    const at = 2 + index * 12;
+    directory.writeUInt16LE(Number(tag), at);
+    directory.writeUInt16LE(3, at + 2);
+    directory.writeUInt32LE(values.length, at + 4);
+    const bytes = Buffer.from(Uint16Array.from(values).buffer);
+    if (bytes.length <= 4) bytes.copy(directory, at + 8);
+    else {
+      directory.writeUInt32LE(start + directory.length + Buffer.concat(arrays).length, at + 8);
+      arrays.push(bytes);
+    }
+  }
+  const head = Buffer.from([0x49, 0x49, 42, 0, start & 255, start >> 8, 0, 0]);
+  return Buffer.concat([head, data, Buffer.alloc(data.length % 2), directory, ...arrays]);
+}
+
 describe("modes follow Pillow's rules", () => {
   test("alpha is dropped, not composited", async () => {
     const bytes = await sharp(Buffer.from([9, 8, 7, 0]), { raw: { width: 1, height: 1, channels: 4 } })
@@ -121,6 +147,46 @@ describe("modes follow Pillow's rules", () => {
     expect(await decode(bytes)).toEqual({ rgb: new Uint8Array(rgb), width: 2, height: 1 });
     expect(await decode(bytes, true)).toEqual({ rgb: new Uint8Array(rgb), width: 1, height: 2 });
   });
+});
+
+test.each([
+  [1, 3, "123456"],
+  [2, 3, "321654"],
+  [3, 3, "654321"],
+  [4, 3, "456123"],
+  [5, 2, "142536"],
+  [6, 2, "415263"],
+  [7, 2, "635241"],
+  [8, 2, "362514"],
+])(
+  "a TIFF of orientation %i is turned without being asked, as Pillow does on opening",
+  async (orientation, width, want) => {
+    const bytes = tiff(3, Uint8Array.from([1, 2, 3, 4, 5, 6]), { 274: [orientation] });
+    const decoded = await decode(bytes);
+    expect([decoded.width, decoded.height]).toEqual([width, 6 / width]);
+    expect(decoded.rgb.filter((_, index) => index % 3 === 0).join("")).toBe(want);
+    expect(await readImageHeader({ bytes }, where)).toMatchObject({ width, height: 6 / width });
+  },
+);
+
+const pixels = Uint8Array.from({ length: 24 }, (_, index) => index);
+const colorMap = Array.from({ length: 768 }, (_, index) => index % 256);
+
+test.each([
+  ["16-bit grey of white as 0", tiff(3, pixels, { 258: [16], 262: [0] })],
+  ["YCbCr colours outside JPEG", tiff(2, pixels, { 258: [8, 8, 8], 262: [6], 277: [3], 530: [1, 1] })],
+  ["an 8-bit colour map", tiff(3, pixels, { 262: [3], 320: colorMap })],
+  ["premultiplied alpha", tiff(3, pixels, { 258: [8, 8, 8, 8], 262: [2], 277: [4], 338: [1] })],
+])("a TIFF with %s, which sharp decodes to other bytes than Pillow, is refused", async (what, bytes) => {
+  await expect(decode(bytes)).rejects.toThrow(DataError);
+  await expect(decode(bytes)).rejects.toThrow(`TIFF with ${what} is not supported`);
+});
+
+test("a TIFF with a 16-bit colour map or with plain alpha is read", async () => {
+  const map = colorMap.map((value) => value * 257);
+  expect((await decode(tiff(3, pixels, { 262: [3], 320: map }))).width).toBe(3);
+  const alpha = await decode(tiff(3, pixels, { 258: [8, 8, 8, 8], 262: [2], 277: [4], 338: [2] }));
+  expect([...alpha.rgb.subarray(0, 6)]).toEqual([0, 1, 2, 4, 5, 6]);
 });
 
 describe("what is refused", () => {
