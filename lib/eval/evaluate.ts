@@ -31,7 +31,7 @@ export interface EvalResult {
   readonly numExamples: number;
   /** Responses a row. */
   readonly n: number;
-  /** Mean over all responses of each reward part; every row has n of them, so this is avg@n. */
+  /** Mean of each reward part over the responses that have it; every row has n responses, so this is avg@n. */
   readonly average: Readonly<Record<string, number>>;
   /** In tokens, of every response. */
   readonly responseLengths: readonly number[];
@@ -45,7 +45,7 @@ export async function evaluate(parts: EvaluateParts, options: EvaluateOptions): 
   const { dataset, rollout, scorer } = parts;
   const { n } = options.sampling;
   const batchSize = options.batchSize === -1 ? dataset.length : options.batchSize;
-  const sums = new Map<string, number>();
+  const sums = new Map<string, { sum: number; count: number }>();
   const responseLengths: number[] = [];
   let numExamples = 0;
   for (let first = 0; first < dataset.length; first += batchSize) {
@@ -63,14 +63,17 @@ export async function evaluate(parts: EvaluateParts, options: EvaluateOptions): 
       for (const { rewards, responses } of rewarded) {
         responseLengths.push(...responses.map(({ ids }) => ids.length));
         for (const reward of rewards) {
-          for (const [part, value] of Object.entries(reward)) sums.set(part, (sums.get(part) ?? 0) + value);
+          for (const [part, value] of Object.entries(reward)) {
+            const { sum, count } = sums.get(part) ?? { sum: 0, count: 0 };
+            sums.set(part, { sum: sum + value, count: count + 1 });
+          }
         }
       }
     } finally {
       for (const prompt of prompts) releasePrompt(prompt);
     }
   }
-  const average = Object.fromEntries([...sums].map(([part, sum]) => [part, sum / (numExamples * n)]));
+  const average = Object.fromEntries([...sums].map(([part, { sum, count }]) => [part, sum / count]));
   return { numExamples, n, average, responseLengths };
 }
 

@@ -35,17 +35,20 @@ const load = async () => {
   throw new TypeError("expected an exported function computeReward, got exports [" + Object.keys(module).join(", ") + "]");
 };
 const compute = load();
-compute.then(() => parentPort.postMessage({}), (thrown) => parentPort.postMessage(failure(thrown)));
-parentPort.on("message", async (items) => {
+const reply = (request, answer) => parentPort.postMessage({ request, ...answer });
+compute.then(() => reply(0, {}), (thrown) => reply(0, failure(thrown)));
+parentPort.on("message", async ({ request, items }) => {
   try {
-    parentPort.postMessage({ rewards: await (await compute)(items, workerData.kwargs) });
+    reply(request, { rewards: await (await compute)(items, workerData.kwargs) });
   } catch (thrown) {
-    parentPort.postMessage(failure(thrown));
+    reply(request, failure(thrown));
   }
 });
 `;
 
 interface ThreadMessage {
+  /** Which request it answers: 0 is loading. Messages that a module posts itself answer none. */
+  readonly request: number;
   /** What the module threw and where, in one line. */
   readonly failure?: string;
   readonly rewards?: unknown;
@@ -57,6 +60,7 @@ export class ModuleThread {
   private readonly options: ModuleOptions;
   /** Why the thread is gone, if it is. */
   private end: string | undefined;
+  private request = 0;
 
   private constructor(options: ModuleOptions) {
     const { path, kwargs, maxHeapMb: maxOldGenerationSizeMb = defaultMaxHeapMb } = options;
@@ -93,7 +97,8 @@ export class ModuleThread {
    */
   async compute(items: readonly RewardItem[], signal?: AbortSignal): Promise<unknown> {
     if (this.end !== undefined) throw this.error("between batches", this.end);
-    this.worker.postMessage(items);
+    this.request += 1;
+    this.worker.postMessage({ request: this.request, items });
     return await this.answer("computeReward", signal);
   }
 
@@ -103,7 +108,7 @@ export class ModuleThread {
     await this.worker.terminate();
   }
 
-  /** Waits for the thread's next message; stops the thread when none comes in time or the signal is raised. */
+  /** Waits for the answer to the last request; stops the thread when none comes in time or the signal is raised. */
   private async answer(doing: string, signal: AbortSignal | undefined): Promise<unknown> {
     const { worker } = this;
     const { timeoutMs } = this.options;
@@ -116,12 +121,15 @@ export class ModuleThread {
       const onAbort = () => {
         resolveMessage("aborted");
       };
+      const onMessage = (message: ThreadMessage | null | undefined) => {
+        if (message?.request === this.request) resolveMessage(message);
+      };
       const timer = setTimeout(resolveMessage, timeoutMs, "late");
-      worker.once("message", resolveMessage).once("exit", onExit);
+      worker.on("message", onMessage).once("exit", onExit);
       signal?.addEventListener("abort", onAbort, { once: true });
       release = () => {
         clearTimeout(timer);
-        worker.off("message", resolveMessage).off("exit", onExit).unref();
+        worker.off("message", onMessage).off("exit", onExit).unref();
         signal?.removeEventListener("abort", onAbort);
       };
     }).finally(() => {

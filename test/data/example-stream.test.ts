@@ -88,3 +88,14 @@ test("prompts that are ready are released when an evaluation is aborted while it
   await expect(evaluate(parts, options)).rejects.toThrow("enough");
   expectReleased(made);
 });
+
+test("a reward part that some responses lack is averaged over those that have it", async () => {
+  const { dataset, processor } = await world([true, true]);
+  const response = { text: "", ids: new Int32Array(3) };
+  const rollout = { generate: (prompts: Prompt[]) => Promise.resolve(prompts.map((prompt) => ({ prompt, responses: [response, response] }))) }; // prettier-ignore
+  const rewards = [{ overall: 1, tone: 0.5 }, { overall: 0 }, { overall: 0.5 }, { overall: 0.5, tone: 1 }];
+  const scorer = { score: () => Promise.resolve(rewards) };
+  const parts = { dataset, processor, rollout, scorer } as unknown as EvaluateParts;
+  const options = { batchSize: -1, sampling: { n: 2 } } as Parameters<typeof evaluate>[1];
+  expect((await evaluate(parts, options)).average).toEqual({ overall: 0.5, tone: 0.75 });
+});

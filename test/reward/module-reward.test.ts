@@ -52,6 +52,21 @@ test("a module may be async, a default export and stateful", async () => {
   expect(batches.map(([reward]) => reward?.overall)).toEqual([1, 2]);
 });
 
+test("messages that a module posts itself are no rewards and shift none", async () => {
+  await using scorer = await scorerOf(
+    `import { parentPort } from "node:worker_threads";
+    parentPort.postMessage("loading");
+    let calls = 0;
+    export function computeReward(items) {
+      parentPort.postMessage({ rewards: items.map(() => ({ overall: 99 })) });
+      parentPort.postMessage(null);
+      calls += 1;
+      return items.map(() => ({ overall: calls }));
+    }`,
+  );
+  for (const call of [1, 2, 3]) expect(await scorer.score(items)).toEqual([{ overall: call }, { overall: call }]);
+});
+
 test("a module that throws gives its message and place in one line, and the next batch still runs", async () => {
   await using scorer = await scorerOf(
     `export function computeReward(items) {
