@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NonFiniteError } from "../../lib/errors.ts";
 import { loadNative } from "../../lib/native/load.ts";
@@ -5,7 +6,7 @@ import { Policy } from "../../lib/policy/policy.ts";
 import { PolicyOptimizer } from "../../lib/trainer/policy-optimizer.ts";
 import { makeWorld, removeWorld, type World } from "../e2e/world.ts";
 import { runConfig } from "../support/config.ts";
-import { testing } from "../support/objective.ts";
+import { largestDifference, testing } from "../support/objective.ts";
 import { keep } from "../support/tiny-policy.ts";
 
 let world: World;
@@ -23,16 +24,18 @@ async function opened(optim: Record<string, unknown> = {}) {
   keep(policy.handle);
   const optimizer = await PolicyOptimizer.create(runConfig({ optim }).optim, policy);
   keep(optimizer.handle);
-  const weights = () =>
-    Promise.all(
-      loadNative()
-        .policyTensors(policy.handle)
-        .map(({ name }) => testing.policyValues(policy.handle, name, "weight")),
-    );
-  /** One optimizer step with a gradient of `value` in one bias and 1 in its first element. */
-  const step = async (value: number) => {
+  /** Digest of all weights. */
+  const weights = async () => {
+    const hash = createHash("sha256");
+    for (const { name } of loadNative().policyTensors(policy.handle)) {
+      hash.update(await testing.policyValues(policy.handle, name, "weight"));
+    }
+    return hash.digest("hex");
+  };
+  /** One optimizer step with a gradient of `value` in one bias and `first` in its first element. */
+  const step = async (value: number, first = 1) => {
     const values = await testing.policyValues(policy.handle, bias, "gradient");
-    await testing.setPolicyValues(policy.handle, bias, "gradient", values.fill(1).fill(value, 1));
+    await testing.setPolicyValues(policy.handle, bias, "gradient", values.fill(first).fill(value, 1));
     return await optimizer.step(1e-3, 7);
   };
   return { policy, optimizer, weights, step };
@@ -42,7 +45,7 @@ test.for([NaN, Infinity, -Infinity])("a gradient of %d is skipped and counted, a
   const { policy, optimizer, weights, step } = await opened();
   const before = await weights();
   expect(await step(value)).toEqual({ "actor/skipped_updates": 1 });
-  expect(await weights()).toEqual(before);
+  expect(await weights()).toBe(before);
   expect([optimizer.skippedInRow, loadNative().optimizerNumSteps(optimizer.handle)]).toEqual([1, 0]);
   const left = await testing.policyValues(policy.handle, bias, "gradient");
   expect(left.every((element) => element === 0)).toBe(true);
@@ -50,9 +53,11 @@ test.for([NaN, Infinity, -Infinity])("a gradient of %d is skipped and counted, a
 
 test("a skipped step leaves no trace in the moments: the next one is as if it had not been", async () => {
   const [spoilt, plain] = [await opened(), await opened()];
+  const before = await plain.weights();
   await spoilt.step(NaN);
   expect(await spoilt.step(0.5)).toEqual(await plain.step(0.5));
-  expect(await spoilt.weights()).toEqual(await plain.weights());
+  expect(await spoilt.weights()).toBe(await plain.weights());
+  expect(await plain.weights()).not.toBe(before);
 });
 
 test("a good step moves the weights, says the norm before clipping and starts the count again", async () => {
@@ -72,6 +77,19 @@ test("a good step moves the weights, says the norm before clipping and starts th
   await step(NaN);
   await step(NaN);
   await expect(step(NaN)).rejects.toThrow(NonFiniteError);
+});
+
+test("optim.maxGradNorm is the norm that a larger gradient comes to, a smaller one keeps its own", async () => {
+  const ending = async (maxGradNorm: number, [large, small]: readonly [number, number]) => {
+    const { policy, step } = await opened({ maxGradNorm, weightDecay: 0 });
+    await step(large, large);
+    await step(small, small);
+    return await testing.policyValues(policy.handle, bias, "weight");
+  };
+  const root = Math.sqrt(128); // of the bias's elements: a norm of 0.5 is 0.5 / root in each
+  const clipped = await ending(0.5, [7, 0.1 / root]);
+  expect(largestDifference(clipped, await ending(100, [0.5 / root, 0.1 / root]))).toBeLessThan(1e-7);
+  expect(largestDifference(clipped, await ending(1, [7, 0.1 / root]))).toBeGreaterThan(1e-5);
 });
 
 test("more than optim.maxSkippedInRow in a row end training, naming metric, step and limit", async () => {

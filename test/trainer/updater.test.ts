@@ -262,6 +262,6 @@ describe("eta 2, entropy.augCoef, of the published recipes", () => {
 
   test.for(twins.map((name) => name.replace("-recompute", "")))("%s: does not", async (recipe) => {
     const { own, more } = await gradients(recipe);
-    expect(more).toEqual(own);
+    expect(gradientDifference(more, own)).toBe(0);
   });
 });
