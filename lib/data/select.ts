@@ -20,7 +20,7 @@ export interface SelectedDataset extends Dataset {
 
 /**
  * Reads every row once, in order; skips and counts the unusable ones, drops those that `keep` does not want, and makes
- * repeated ids unique by appending `#file:row`. Holds 5 bytes a row afterwards.
+ * repeated ids unique by appending `#` and the row's number in the data set, the same wherever the files lie. Holds 5 bytes a row afterwards.
  * @throws {DataError} when too many rows are unusable or none is left
  */
 export async function selectRows(dataset: Dataset, options: SelectOptions = {}): Promise<SelectedDataset> {
@@ -92,7 +92,7 @@ class Selection implements SelectedDataset {
     if (row === undefined)
       throw new RangeError(`[Dataset.read] index: expected an integer from 0 to ${this.length - 1}, got ${index}`);
     const example = await this.#dataset.read(row);
-    return this.#repeated[index] ? { ...example, id: `${example.id}#${example.file}:${example.row}` } : example;
+    return this.#repeated[index] ? { ...example, id: `${example.id}#${row + 1}` } : example;
   }
 }
 
