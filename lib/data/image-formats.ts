@@ -14,6 +14,9 @@ export interface ImageHeader {
 
 /** Chunks and segments before the pixels; real files have a few dozen. */
 const maxParts = 10_000;
+/** Between the segments of a JPEG, all together. */
+const maxJunkBytes = 65_536;
+const scanBytes = 1024;
 
 /** PNG specification, 5 and 11.2: IHDR first, its CRC right; eXIf before the pixels. */
 export async function readPng(source: ByteSource): Promise<ImageHeader> {
@@ -36,8 +39,10 @@ export async function readPng(source: ByteSource): Promise<ImageHeader> {
 export async function readJpeg(source: ByteSource): Promise<ImageHeader> {
   let offset = 2;
   let exif: number | undefined;
+  let junkLeft = maxJunkBytes;
   for (let part = 0; part < maxParts; part += 1) {
-    const marker = await nextMarker(source, offset);
+    const marker = await nextMarker(source, offset, junkLeft);
+    junkLeft -= marker.end - 2 - offset;
     offset = marker.end;
     // Restart markers, TEM and a second start of image stand alone.
     if ((marker.code >= 0xd0 && marker.code <= 0xd8) || marker.code === 0x01) continue;
@@ -59,12 +64,15 @@ export async function readJpeg(source: ByteSource): Promise<ImageHeader> {
 const isStartOfFrame = (code: number) =>
   code >= 0xc0 && code <= 0xcf && code !== 0xc4 && code !== 0xc8 && code !== 0xcc;
 
-/** The next marker code from `offset` on and the byte after it; bytes between segments are passed over. */
-async function nextMarker(source: ByteSource, offset: number): Promise<{ code: number; end: number }> {
-  for (let at = offset; at < offset + 65_536; at += 1) {
-    const pair = await source.read(at, 2);
-    const code = pair.getUint8(1);
-    if (pair.getUint8(0) === 0xff && code !== 0xff && code !== 0) return { code, end: at + 2 };
+/** The next marker code from `offset` on and the byte after it; up to `maxJunk` bytes before it are passed over. */
+async function nextMarker(source: ByteSource, offset: number, maxJunk: number): Promise<{ code: number; end: number }> {
+  // Usually there are none; else they are looked through a piece at a time, its last byte again with the next piece.
+  for (let at = offset, length = 2; at <= offset + maxJunk; at += length - 1, length = scanBytes) {
+    const piece = await source.read(at, Math.max(2, Math.min(length, source.size - at)));
+    for (let index = 0; index + 1 < piece.byteLength; index += 1) {
+      const code = piece.getUint8(index + 1);
+      if (piece.getUint8(index) === 0xff && code !== 0xff && code !== 0) return { code, end: at + index + 2 };
+    }
   }
   throw new RangeError("no JPEG marker where one must be");
 }

@@ -11,6 +11,9 @@ import type { TiffHeader } from "./tiff-header.ts";
 
 export type { ImageHeader } from "./image-formats.ts";
 
+/** The largest encoded picture that is read. */
+export const maxPictureBytes = 256 * 2 ** 20;
+
 /** A picture of more pixels is refused before it is decoded: where Pillow starts to warn; 268 MB of RGB. */
 export const maxImagePixels = 89_478_485;
 
@@ -19,8 +22,8 @@ export const maxImagePixels = 89_478_485;
  * `orientation`; a TIFF's is after it, which Pillow applies to TIFF alone. Both as Pillow's `Image.size`.
  * @param source a PNG, JPEG, WebP, GIF, TIFF or BMP picture
  * @param place where it is named, for the error
- * @throws {DataError} when it cannot be opened, is of no known format, its header is broken or cut off, or it has no
- * pixels or more than {@link maxImagePixels}
+ * @throws {DataError} when it cannot be opened, is of no known format, its header is broken or cut off, it has no
+ * pixels or more than {@link maxImagePixels}, or more bytes than {@link maxPictureBytes}
  */
 export async function readImageHeader(
   source: ImageSource,
@@ -42,6 +45,8 @@ export async function readImageHeader(
 }
 
 async function readHeader(source: ByteSource): Promise<ImageHeader> {
+  if (source.size > maxPictureBytes)
+    throw new RangeError(`expected at most ${maxPictureBytes} bytes, got ${source.size}`);
   const start = await source.read(0, Math.min(12, source.size));
   const magic = String.fromCharCode(...new Uint8Array(start.buffer, start.byteOffset, start.byteLength));
   if (magic.startsWith("\x89PNG\r\n\x1a\n")) return await readPng(source);

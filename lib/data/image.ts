@@ -9,7 +9,7 @@ import { loadNative } from "../native/load.ts";
 import type { RgbPicture } from "../native/binding.ts";
 import type { ImageSource } from "../types.ts";
 import { opaqueFirstFrame } from "./gif-first-frame.ts";
-import { maxImagePixels, readImageHeader } from "./image-header.ts";
+import { maxImagePixels, maxPictureBytes, readImageHeader } from "./image-header.ts";
 import type { ImageHeader } from "./image-header.ts";
 import { checkPng, isGrey16Png } from "./png-check.ts";
 import { checkTiff } from "./tiff-check.ts";
@@ -18,8 +18,6 @@ import { checkTiff } from "./tiff-check.ts";
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** The largest encoded picture that is read. */
-export const maxPictureBytes = 256 * 2 ** 20;
 const decodeSeconds = 60;
 
 export interface DecodeOptions {

@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import type { Sharp } from "sharp";
 import { expect, test } from "vitest";
-import { readImageHeader } from "../../lib/data/image-header.ts";
+import { memorySource } from "../../lib/data/byte-source.ts";
+import { readJpeg } from "../../lib/data/image-formats.ts";
+import { maxPictureBytes, readImageHeader } from "../../lib/data/image-header.ts";
 import { DataError } from "../../lib/errors.ts";
 import { badFiles, isThere, pictureRows, questionPictures, questionSets } from "../support/data.ts";
 import { tempFolder, tinyPng } from "./temp.ts";
@@ -57,6 +59,32 @@ test("a JPEG whose frame lies behind 300 KB of other segments is read", async ()
   const path = join(tempFolder({ "a.jpg": bytes }), "a.jpg");
   for (const source of [{ bytes }, { path }])
     expect(await readImageHeader(source, place)).toMatchObject({ format: "jpeg", width: 33, height: 44 });
+});
+
+test("bytes between a JPEG's segments are passed over up to a limit, without a read for each", async () => {
+  const jpeg = await picture(33, 44).jpeg().toBuffer();
+  const second = 4 + jpeg.readUInt16BE(4);
+  const withJunk = (junk: Uint8Array) => Buffer.concat([jpeg.subarray(0, second), junk, jpeg.subarray(second)]);
+  // 0 and 1023 to 1025: a marker at the seam of two pieces
+  for (const bytes of [0, 1, 1023, 1024, 1025, 60_000])
+    expect(await header(withJunk(Buffer.alloc(bytes, 7)))).toMatchObject({ width: 33 });
+  // Pieces of 60,000 bytes between segments, each of them within the limit.
+  const empty = Buffer.concat([Buffer.alloc(60_000, 7), Buffer.from([0xff, 0xe2, 0, 2])]);
+  const much = withJunk(Buffer.concat(Array<Buffer>(60).fill(empty)));
+  let numReads = 0;
+  const source = memorySource(much);
+  const counting = {
+    size: much.length,
+    read: (at: number, length: number) => ((numReads += 1), source.read(at, length)),
+  };
+  await expect(readJpeg(counting)).rejects.toThrow("no JPEG marker where one must be");
+  expect(numReads).toBeLessThan(200);
+});
+
+test("a picture file above the limit in bytes is refused by its size alone", async () => {
+  const path = join(tempFolder({ "a.png": tinyPng }), "a.png");
+  truncateSync(path, maxPictureBytes + 1);
+  await expect(readImageHeader({ path }, place)).rejects.toThrow("expected at most 268435456 bytes, got 268435457");
 });
 
 test("BMP sizes are read from both header versions, a negative height being rows downwards", async () => {
