@@ -42,7 +42,10 @@ export const rewardSchema = z.strictObject({
   thinking: flag()
     .default(false)
     .describe("The chat template already writes the opening <think>, so the response need not"),
-  timeoutMs: integer({ min: 1 }).default(60_000).describe("Longest time for one call of the reward, milliseconds"),
+  // What a timer of Node.js can wait; above it would fire at once.
+  timeoutMs: integer({ min: 1, max: 2 ** 31 - 1 })
+    .default(60_000)
+    .describe("Longest time for one call of the reward, milliseconds"),
   kwargs: z
     .record(z.string(), z.unknown(), { error: "expected a map" })
     .default({})

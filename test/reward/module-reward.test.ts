@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { rewardSchema } from "../../lib/config/schema-rollout.ts";
 import { RewardError } from "../../lib/errors.ts";
 import { checkRewards, ModuleScorer } from "../../lib/reward/module-reward.ts";
 import { createReward, type RewardItem, type Scorer } from "../../lib/reward/reward.ts";
@@ -50,6 +51,12 @@ test("a module may be async, a default export and stateful", async () => {
   );
   const batches = await Promise.all([scorer.score(items), scorer.score(items)]);
   expect(batches.map(([reward]) => reward?.overall)).toEqual([1, 2]);
+});
+
+test("a time limit that no timer can keep is refused", () => {
+  const parse = (timeoutMs: number) => rewardSchema.parse({ timeoutMs }).timeoutMs;
+  expect(parse(2_147_483_647)).toBe(2_147_483_647);
+  expect(() => parse(2_147_483_648)).toThrow("expected an integer");
 });
 
 test("messages that a module posts itself are no rewards and shift none", async () => {
