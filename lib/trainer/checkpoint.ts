@@ -10,6 +10,7 @@ import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { layoutTensors } from "../policy/safetensors-layout.ts";
 import { readHeader } from "../policy/safetensors.ts";
+import type { StepMetrics } from "../types.ts";
 import type { PolicyOptimizer } from "./policy-optimizer.ts";
 
 const optimizerFile = "optimizer.safetensors";
@@ -32,6 +33,8 @@ export interface TrainerState {
   readonly klController: KlControllerState;
   readonly skippedInRow: number;
   readonly best: BestScore | null;
+  /** Metrics of the step, where it is not validated and logged yet: a resumed run does that first. */
+  readonly unlogged: StepMetrics | null;
 }
 
 /** What a checkpoint is made from. */
@@ -44,15 +47,19 @@ export interface CheckpointParts {
 }
 
 /** The state between two steps, small enough to take after every step. */
-export function takeState(parts: CheckpointParts, step: number, best: BestScore | null): TrainerState {
+export function takeState(
+  parts: CheckpointParts,
+  done: Pick<TrainerState, "step" | "best" | "unlogged"> = { step: 0, best: null, unlogged: null },
+): TrainerState {
   return {
     version,
-    step,
+    step: done.step,
     optimizerSteps: loadNative().optimizerNumSteps(parts.optimizer.handle),
     sampler: parts.stream.state(),
     klController: parts.klController.state(),
     skippedInRow: parts.optimizer.skippedInRow,
-    best,
+    best: done.best,
+    unlogged: done.unlogged,
   };
 }
 
@@ -93,10 +100,15 @@ export async function readTrainerState(dir: string): Promise<TrainerState> {
   try {
     const state = JSON.parse(text) as TrainerState;
     if (state.version !== version) throw new Error(`expected version ${version}, got ${state.version}`);
-    return state;
+    return { ...state, unlogged: state.unlogged && withNaN(state.unlogged) };
   } catch (error) {
     throw new CheckpointError(dir, `${trainerFile}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** JSON has null for numbers that are not finite. */
+function withNaN(metrics: Readonly<Record<string, number | null>>): StepMetrics {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value ?? Number.NaN]));
 }
 
 /**
@@ -117,7 +129,7 @@ export async function restoreState(dir: string, state: TrainerState, parts: Chec
     return entry;
   });
   await callNative({}, () => native.readOptimizer(parts.optimizer.handle, file, entries));
-  native.setOptimizerNumSteps(parts.optimizer.handle, state.optimizerSteps);
+  await callNative({}, () => native.setOptimizerNumSteps(parts.optimizer.handle, state.optimizerSteps));
   restoreSampler(parts.stream, state.sampler);
   parts.klController.restore(state.klController);
   parts.optimizer.skippedInRow = state.skippedInRow;

@@ -70,6 +70,7 @@ export class RunLoop {
     if (this.#state.step === 0 && trainer.valBeforeTrain) await this.#log(0, {}, true);
     if (!trainer.valOnly) {
       try {
+        if (this.#state.unlogged) await this.#finishStep(this.#state.unlogged);
         for (let step = this.#state.step + 1; step <= this.#parts.totalSteps; step += 1) await this.#step(step, signal);
       } catch (error) {
         await this.#saveAfterFailure();
@@ -86,14 +87,22 @@ export class RunLoop {
   }
 
   async #step(step: number, signal: AbortSignal | undefined): Promise<void> {
-    const { valFreq, saveFreq } = this.#config.trainer;
-    const isLast = step === this.#parts.totalSteps;
     const { metrics, samples } = await this.#parts.stepper.step(step, signal);
-    this.#state = takeState(this.#parts.checkpoint, step, this.#state.best);
+    this.#state = takeState(this.#parts.checkpoint, { step, best: this.#state.best, unlogged: metrics });
     if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
+    await this.#finishStep(metrics);
+  }
+
+  /** Validates, logs and saves the newest step where that is due. */
+  async #finishStep(metrics: StepMetrics): Promise<void> {
+    const { valFreq, saveFreq, saveBest } = this.#config.trainer;
+    const { step } = this.#state;
+    const isLast = step === this.#parts.totalSteps;
     await this.#log(step, metrics, isLast || (valFreq > 0 && step % valFreq === 0));
-    const isBest = this.#config.trainer.saveBest && this.#state.best?.step === step;
-    if (isLast || isBest || (saveFreq > 0 && step % saveFreq === 0)) await this.#save();
+    this.#state = { ...this.#state, unlogged: null };
+    const isBest = saveBest && this.#state.best?.step === step;
+    const isSavedUnlogged = this.#savedStep === step; // resuming from it again would log the step twice
+    if (isLast || isBest || isSavedUnlogged || (saveFreq > 0 && step % saveFreq === 0)) await this.#save();
   }
 
   /** Logs before any checkpoint of the step: a resumed run keeps the lines up to its checkpoint. */

@@ -66,7 +66,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       promptText,
     }),
     checkpoint,
-    state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint, 0, null),
+    state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint),
     validate: await validator(run, { rollout, scorer }),
     loggers: disposal.use(await openLoggers(run, totalSteps)),
     totalSteps,

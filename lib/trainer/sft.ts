@@ -61,7 +61,7 @@ async function openParts(run: OpenedRun): Promise<LoopParts> {
   return {
     stepper,
     checkpoint,
-    state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint, 0, null),
+    state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint),
     validate: valSet && (() => validate(config, policy, processor, valSet)),
     loggers: disposal.use(await openLoggers(run, totalSteps)),
     totalSteps,
