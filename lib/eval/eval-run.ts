@@ -81,13 +81,14 @@ export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> 
   await using files = await EvalFiles.open(evalPaths(options.out), record);
   using phase = progress.phase("evaluating", dataset.length * settings.n, "responses");
   let numTokens = 0;
-  await evaluate(
+  const { skips: unreadable } = await evaluate(
     { dataset, processor: opened.processor, rollout: model.rollout, scorer },
     {
       sampling: settings,
       purpose: "validation",
       step: 0,
       batchSize: options.batchSize ?? 32,
+      maxSkippedShare: options.dataset?.maxSkippedShare,
       isDone: ({ id }) => files.finished.has(id),
       signal,
       progress: (done) => {
@@ -100,7 +101,12 @@ export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> 
     },
   );
   const { skips, numDropped } = dataset;
-  return await files.summarize({ n: settings.n, numSkipped: skips.skipped, numOverlong: numDropped, skipped: skips.reports }); // prettier-ignore
+  return await files.summarize({
+    n: settings.n,
+    numSkipped: skips.skipped + unreadable.skipped,
+    numOverlong: numDropped,
+    skipped: [...skips.reports, ...unreadable.reports],
+  });
 }
 
 function firstRows(dataset: Dataset, limit: number | undefined): Dataset {

@@ -102,19 +102,21 @@ async function validator(
   const sampling = config.rollout.val;
   return async (step): Promise<Validation> => {
     using phase = progress.phase("validation", dataset.length * sampling.n, "responses");
-    const { average, responseLengths } = await evaluate(
+    const { average, responseLengths, skips } = await evaluate(
       { dataset, processor, ...parts },
       {
         sampling,
         purpose: "validation",
         step,
         batchSize: config.data.valBatchSize,
+        maxSkippedShare: config.data.maxSkippedShare,
         signal,
         progress: (done) => {
           phase.update(done);
         },
       },
     );
+    for (const report of skips.reports) run.say(`validation: skipped ${report}`);
     const score = average["overall"] ?? 0;
     const rewards = Object.entries(average).map(([part, value]) => [`val/${part}_reward`, value] as const);
     const lengths = spreadMetrics("val/response_length", responseLengths);

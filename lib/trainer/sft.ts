@@ -5,6 +5,7 @@ import { tokenWeights } from "../algorithm/loss-weights.ts";
 import type { RunConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { ExampleStream } from "../data/example-stream.ts";
+import { PromptBatches } from "../eval/prompt-batches.ts";
 import type { GroupInput, LossSpec } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
@@ -16,8 +17,16 @@ import { type CheckpointParts, takeState } from "./checkpoint.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
 import { openPolicy, resume } from "./run.ts";
-import { type LoopParts, RunLoop, type Stepper, type TrainedStep, type TrainResult } from "./run-loop.ts";
+import {
+  type LoopParts,
+  RunLoop,
+  type Stepper,
+  type TrainedStep,
+  type TrainResult,
+  type Validation,
+} from "./run-loop.ts";
 import { learningRate } from "./schedule.ts";
+import { StepHandles } from "./step-handles.ts";
 import { lengthMetrics, PhaseTimer } from "./step-metrics.ts";
 import { memoryMetrics } from "./system-info.ts";
 
@@ -62,7 +71,7 @@ async function openParts(run: OpenedRun): Promise<LoopParts> {
     stepper,
     checkpoint,
     state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint),
-    validate: valSet && (() => validate(config, policy, processor, valSet)),
+    validate: valSet && (() => validate(run, policy, valSet)),
     loggers: disposal.use(await openLoggers(run, totalSteps)),
     totalSteps,
   };
@@ -145,23 +154,30 @@ function supervisedGroup(prompt: Prompt, { tokenizer }: Processor, { config }: P
 }
 
 /** Mean negative log-prob a token over the validation rows; the score is its negative. */
-async function validate(config: RunConfig, policy: Policy, processor: Processor, dataset: Dataset) {
+async function validate(
+  { config, processor, progress, signal, say }: OpenedRun,
+  policy: Policy,
+  dataset: Dataset,
+): Promise<Validation> {
+  const { rolloutBatchSize: batchSize, maxSkippedShare } = config.data;
+  const batches = new PromptBatches(dataset, processor, { batchSize, maxSkippedShare, signal });
+  const options = { temperature: 1, entropy: false, maxTokens: config.optim.microBatchTokens };
   const native = loadNative();
+  using phase = progress.phase("validation", dataset.length, "rows");
   let [sum, numTokens] = [0, 0];
-  const batchSize = config.data.rolloutBatchSize;
-  for (let first = 0; first < dataset.length; first += batchSize) {
-    const rows = Array.from({ length: Math.min(batchSize, dataset.length - first) }, (_, index) => first + index);
-    const prompts = await Promise.all(rows.map(async (row) => processor.prepare(await dataset.read(row))));
-    const batch = native.createBatch(prompts.map((prompt) => supervisedGroup(prompt, processor, policy)));
-    const options = { temperature: 1, entropy: false, maxTokens: config.optim.microBatchTokens };
-    const scores = await callNative({}, (watch) => native.computeLogProbs(policy.handle, batch, options, watch));
+  for await (const { first, prompts } of batches) {
+    using handles = new StepHandles();
+    const batch = handles.keep(native.createBatch(prompts.map((prompt) => supervisedGroup(prompt, processor, policy))));
+    const scores = handles.keep(
+      await callNative({ signal }, (watch) => native.computeLogProbs(policy.handle, batch, options, watch)),
+    );
     for (const value of await callNative({}, () => native.logProbValues(scores))) {
       sum -= value;
       numTokens += 1;
     }
-    for (const handle of [scores, batch]) native.dispose(handle);
-    for (const prompt of prompts) releasePrompt(prompt);
+    phase.update(first + prompts.length, numTokens);
   }
-  const loss = sum / Math.max(1, numTokens);
+  for (const report of batches.skips.reports) say(`validation: skipped ${report}`);
+  const loss = sum / numTokens;
   return { score: -loss, metrics: { "val/sft_loss": loss } };
 }

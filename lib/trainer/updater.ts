@@ -17,6 +17,7 @@ import { MetricSums, type MetricWeights } from "./metrics.ts";
 import type { PolicyOptimizer } from "./policy-optimizer.ts";
 import type { Progress } from "./progress.ts";
 import { learningRate } from "./schedule.ts";
+import { StepHandles } from "./step-handles.ts";
 import { type PhaseTimer, spreadMetrics } from "./step-metrics.ts";
 
 export interface UpdaterParts {
@@ -43,22 +44,6 @@ export interface UpdateResult {
   readonly advantages: readonly number[];
   /** Mean perception KL per response, nats; empty without the term. */
   readonly perceptionKl: readonly number[];
-}
-
-/** Native handles of one step, all freed together. */
-class StepHandles implements Disposable {
-  readonly #handles: { dispose: () => void }[] = [];
-  keep<H extends Parameters<ReturnType<typeof loadNative>["dispose"]>[0]>(handle: H): H {
-    this.#handles.push({
-      dispose: () => {
-        loadNative().dispose(handle);
-      },
-    });
-    return handle;
-  }
-  [Symbol.dispose](): void {
-    for (const { dispose } of this.#handles) dispose();
-  }
 }
 
 interface Scores {
