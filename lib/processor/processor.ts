@@ -136,7 +136,8 @@ export class Processor {
   #textIds(example: Example): number[] {
     const { tokenizer, formatPrompt, chatTemplate, settings, imageTokenId } = this.#parts;
     if (this.#isSurelyTooLong(example)) this.#checkLength(example, Number.POSITIVE_INFINITY);
-    const content = splitAtImages(formatPrompt(tokenizer.literal(example.problem)));
+    const question = rendered(example, "format prompt", () => formatPrompt(tokenizer.literal(example.problem)));
+    const content = splitAtImages(question);
     const numMarks = typeof content === "string" ? 0 : content.filter(({ type }) => type === "image").length;
     if (numMarks !== example.images.length)
       throw dataError(
@@ -145,7 +146,8 @@ export class Processor {
       );
     const messages: Message[] = [{ role: "user", content }];
     if (settings.systemPrompt !== null) messages.unshift({ role: "system", content: settings.systemPrompt });
-    const ids = tokenizer.encode(chatTemplate.render(messages, { addGenerationPrompt: true }));
+    const text = rendered(example, "chat template", () => chatTemplate.render(messages, { addGenerationPrompt: true }));
+    const ids = tokenizer.encode(text);
     const numTokens = ids.filter((id) => id === imageTokenId).length;
     if (numTokens !== numMarks)
       throw dataError(example, `expected ${numMarks} image tokens in the rendered prompt, got ${numTokens}`);
@@ -205,6 +207,14 @@ export function releasePrompt(prompt: Prompt): void {
 
 function expandedLength(ids: readonly number[], infos: readonly ImageInfo[], spec: ImageSpec): number {
   return infos.reduce((length, info) => length - 1 + numImageTokens(info, spec), ids.length);
+}
+
+function rendered(example: Example, what: string, render: () => string): string {
+  try {
+    return render();
+  } catch (error) {
+    throw dataError(example, `the ${what} cannot be applied: ${(error as Error).message}`, error);
+  }
 }
 
 function dataError(example: Example, text: string, cause?: unknown): DataError {

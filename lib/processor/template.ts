@@ -1,9 +1,9 @@
 // Jinja templates: the format prompt around a question, and the chat template around a message.
 import { readFile, stat } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
-import { Template } from "@huggingface/jinja";
 import { CheckpointError, ConfigError } from "../errors.ts";
 import { isJsonObject, readJsonObject } from "../policy/json-file.ts";
+import { BoundedTemplate } from "./bounded-template.ts";
 
 const maxTemplateBytes = 2 ** 20;
 const maxConfigBytes = 16 * 2 ** 20;
@@ -44,10 +44,10 @@ export function splitAtImages(text: string): string | ContentItem[] {
 }
 
 export class ChatTemplate {
-  readonly #template: Template;
+  readonly #template: BoundedTemplate;
   readonly #variables: Record<string, unknown>;
 
-  private constructor(template: Template, variables: Record<string, unknown> = {}) {
+  private constructor(template: BoundedTemplate, variables: Record<string, unknown> = {}) {
     this.#template = template;
     this.#variables = variables;
   }
@@ -84,6 +84,7 @@ export class ChatTemplate {
   /**
    * The messages as one text.
    * @throws {TypeError} for content that is neither text nor a list of texts and pictures: a template would print it
+   * @throws {Error} when the template raises or takes too long
    */
   render(messages: readonly Message[], options: { readonly addGenerationPrompt: boolean }): string {
     for (const message of messages) checkContent(message.content);
@@ -160,24 +161,24 @@ async function readTemplate(path: string): Promise<string> {
   return await readFile(path, "utf8");
 }
 
-async function parseFile(path: string, key: string): Promise<Template> {
+async function parseFile(path: string, key: string): Promise<BoundedTemplate> {
   const text = await readTemplate(path).catch((error: unknown) => {
     throw new ConfigError(key, `${path} cannot be read: ${(error as Error).message}`);
   });
   return parse(text.trim(), key);
 }
 
-function parse(text: string, key: string): Template {
+function parse(text: string, key: string): BoundedTemplate {
   try {
-    return new Template(text);
+    return new BoundedTemplate(text);
   } catch (error) {
     throw new ConfigError(key, `not a jinja template: ${(error as Error).message}`);
   }
 }
 
-function parseOf(dir: string, file: string, text: string): Template {
+function parseOf(dir: string, file: string, text: string): BoundedTemplate {
   try {
-    return new Template(text);
+    return new BoundedTemplate(text);
   } catch (error) {
     throw new CheckpointError(dir, `${file}: not a jinja template: ${(error as Error).message}`, { cause: error });
   }

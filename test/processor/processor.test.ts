@@ -137,6 +137,17 @@ describe("prepare", () => {
     await expect(processor.prepare(broken)).rejects.toThrow("train.jsonl:7: embedded picture: not a PNG");
   });
 
+  test("a template that raises for a row is a DataError at that row", async () => {
+    const picky =
+      "{% for m in messages %}{% if m.content is string %}{{ raise_exception('pictures only') }}{% else %}" +
+      "{% for c in m.content %}{% if c.type == 'image' %}<|image_pad|>{% else %}{{ c.text }}{% endif %}{% endfor %}" +
+      "{% endif %}{% endfor %}";
+    const processor = await tiny({ chatTemplate: picky });
+    await expect(processor.prepare(await example("text", []))).rejects.toThrow(
+      "train.jsonl:7: the chat template cannot be applied: pictures only",
+    );
+  });
+
   test("a chat template that repeats the picture is a DataError, not a shifted prompt", async () => {
     const twice =
       "{% for m in messages %}{% if m.content is string %}<|image_pad|>{% else %}{% for c in m.content %}" +

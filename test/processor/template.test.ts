@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tinyTokenizerConfig } from "../../lib/miniature/tokenizer.ts";
+import { BoundedTemplate } from "../../lib/processor/bounded-template.ts";
 import { ChatTemplate, loadFormatPrompt, splitAtImages } from "../../lib/processor/template.ts";
 import type { Message } from "../../lib/processor/template.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -140,5 +141,24 @@ describe("chat template", () => {
     expect(render([{ type: "audio" }])).toThrow(TypeError);
     expect(render([{ type: "text" }])).toThrow(TypeError);
     expect(render(7)).toThrow(TypeError);
+  });
+});
+
+describe("bounds", () => {
+  const render = (text: string) => new BoundedTemplate(text).render({ x: 7 });
+
+  test("range is Jinja's, up to 100,000 numbers", () => {
+    const all = "{% for i in range(4) %}{{ i }}{% endfor %} {% for i in range(5, 0, -2) %}{{ i }}{% endfor %}";
+    expect(render(`\n${all} {% for i in range(2, x) %}{{ i }}{% endfor %}|{{ range(3, 3) | length }}`)).toBe(
+      "\n0123 531 23456|0",
+    );
+    expect(render("{{ range(100000) | length }}")).toBe("100000");
+    for (const call of ["range(100001)", "range(0, 1000000000)", "range(0, 5, 0)", "range(0, -200000, -1)"])
+      expect(() => render(`{{ ${call} | length }}`)).toThrow("range(): expected at most 100000 numbers");
+  });
+
+  test("loops without end to wait for are stopped", () => {
+    const loops = "{% for i in range(20000) %}{% for j in range(20000) %}{% endfor %}{% endfor %}";
+    expect(() => render(loops)).toThrow("the template renders for more than 5 seconds");
   });
 });
