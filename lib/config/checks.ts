@@ -71,8 +71,11 @@ const warmupFits: Check = ({ optim, trainer }) =>
     `expected an integer <= trainer.maxSteps (${trainer.maxSteps}), got ${optim.warmupSteps}`,
   ];
 
+const valOnlyHasData: Check = ({ data, trainer }) =>
+  trainer.valOnly && data.val === null && ["data.val", "expected a data set (trainer.valOnly), got null"];
+
 const groupChecks = [needsGroup, wholeMicroBatches];
-const checks = [wholeMinibatches, entropyScale, pixelOrder, filterOrder, overlongFits, warmupFits];
+const checks = [wholeMinibatches, entropyScale, pixelOrder, filterOrder, overlongFits, warmupFits, valOnlyHasData];
 
 /**
  * Every rule between settings that the run breaks.

@@ -41,7 +41,7 @@ export const trainerSchema = z.strictObject({
   maxSteps: integer({ min: 1 }).nullable().default(null).describe("Training steps; null: by totalEpochs"),
   valFreq: integerOrMinusOne("never").default(-1).describe("Validate every so many steps; -1: not while training"),
   valBeforeTrain: flag().default(true).describe("Validate before the first step"),
-  valOnly: flag().default(false).describe("Validate and stop"),
+  valOnly: flag().default(false).describe("Validate the weights that the run would go on from, and stop"),
   saveFreq: integerOrMinusOne("only after the last step").default(-1).describe("Checkpoint every so many steps"),
   saveLimit: integerOrMinusOne("all").default(-1).describe("Checkpoints kept beside the best one; -1: all"),
   saveBest: flag()

@@ -17,7 +17,7 @@ const optimizerFile = "optimizer.safetensors";
 const trainerFile = "trainer.json";
 const version = 1;
 
-/** The best validation so far. */
+/** The best validation so far, of those after a step. */
 export interface BestScore {
   readonly step: number;
   readonly score: number;

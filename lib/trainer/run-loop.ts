@@ -67,7 +67,8 @@ export class RunLoop {
 
   async run(signal: AbortSignal | undefined): Promise<TrainResult> {
     const { trainer } = this.#config;
-    if (this.#state.step === 0 && trainer.valBeforeTrain) await this.#log(0, {}, true);
+    const { step } = this.#state;
+    if (trainer.valOnly || (step === 0 && trainer.valBeforeTrain)) await this.#log(step, {}, true);
     if (!trainer.valOnly) {
       try {
         if (this.#state.unlogged) await this.#finishStep(this.#state.unlogged);
@@ -112,7 +113,8 @@ export class RunLoop {
     if (validation) {
       const { best } = this.#state;
       const { score } = validation;
-      if (best === null || score > best.score) this.#state = { ...this.#state, best: { step, score } };
+      // Step 0 has no checkpoint that could be the best one.
+      if (step > 0 && (best === null || score > best.score)) this.#state = { ...this.#state, best: { step, score } };
       const seconds = (performance.now() - startMs) / 1000;
       metrics = { ...metrics, ...validation.metrics, "timing_s/validation": seconds };
     }

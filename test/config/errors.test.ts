@@ -109,6 +109,7 @@ test.each([
     ["optim.warmupSteps=8", "trainer.maxSteps=7"],
     "optim.warmupSteps: expected an integer <= trainer.maxSteps (7), got 8",
   ],
+  [["trainer.valOnly=true", "data.val=null"], "data.val: expected a data set (trainer.valOnly), got null"],
 ])("%j do not fit each other", (words, message) => {
   expect(fail("", ...words)).toContain(`command line: ${message}`);
 });

@@ -1,0 +1,94 @@
+// The loop around steps that do nothing, with a real policy, optimizer and run folder: what is validated, logged, saved.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { KlController } from "../../lib/algorithm/coefficient-schedule.ts";
+import { runConfigOf } from "../../lib/config/load.ts";
+import type { ExampleStream } from "../../lib/data/example-stream.ts";
+import { packageRoot } from "../../lib/native/load.ts";
+import { Policy } from "../../lib/policy/policy.ts";
+import { readTrainerState, takeState } from "../../lib/trainer/checkpoint.ts";
+import { createLoggers } from "../../lib/trainer/loggers.ts";
+import { PolicyOptimizer } from "../../lib/trainer/policy-optimizer.ts";
+import { RunFolder } from "../../lib/trainer/run-folder.ts";
+import { type LoopParts, RunLoop } from "../../lib/trainer/run-loop.ts";
+import { StepTable } from "../../lib/trainer/step-table.ts";
+import { tempFolder } from "../support/temp.ts";
+
+const fixture = join(packageRoot, "lib", "policy", "fixture");
+
+interface World {
+  readonly dir: string;
+  readonly trainer?: Record<string, unknown>;
+  /** Scores of the validations in order. */
+  readonly scores?: readonly number[];
+  readonly onStep?: (step: number, stepper: LoopParts["stepper"] & { isMidUpdate: boolean }) => void;
+  readonly resume?: boolean;
+}
+
+/** Runs three steps, or as the settings have it; gives what it said and the steps that were validated. */
+async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: World) {
+  const config = runConfigOf({
+    model: { path: fixture },
+    data: { val: "val.jsonl", rolloutBatchSize: 1 },
+    optim: { globalBatchSize: 1 },
+    rollout: { n: 2 },
+    trainer: { outDir: dir, valBeforeTrain: false, ...trainer },
+  });
+  await using folder = await RunFolder.open({ dir, record: { config, git: undefined, build: {} }, resume });
+  const policy = await Policy.open(fixture, { trained: true });
+  const optimizer = await PolicyOptimizer.create(config.optim, policy);
+  onTestFinished(() => {
+    optimizer[Symbol.dispose]();
+    policy[Symbol.dispose]();
+  });
+  const stream = { state: () => ({ length: 7, seed: 1, epoch: 0, position: 0 }) } as unknown as ExampleStream;
+  const klController = new KlController(config.algorithm.klRef);
+  const checkpoint = { optimizer, stream, klController, sideFileDirs: [fixture] };
+  const validated: number[] = [];
+  const stepper = {
+    isMidUpdate: false,
+    step: (step: number) => {
+      onStep?.(step, stepper);
+      return Promise.resolve({ metrics: { "actor/lr": step }, samples: [] });
+    },
+  };
+  const said: string[] = [];
+  const say = (line: string) => void said.push(line);
+  const table = new StepTable({ write: () => true }, 3, {});
+  await using loggers = await createLoggers(["jsonl"], folder, table, say);
+  const parts: LoopParts = {
+    stepper,
+    checkpoint,
+    state: folder.resumeFrom ? await readTrainerState(folder.resumeFrom.dir) : takeState(checkpoint),
+    validate: (step) => {
+      validated.push(step);
+      const score = scores[validated.length - 1] ?? 0;
+      return Promise.resolve({ score, metrics: { "val/reward_score": score } });
+    },
+    loggers,
+    totalSteps: 3,
+  };
+  const ended = await new RunLoop(config, folder, parts, say).run(undefined).catch((error: unknown) => error as Error);
+  return { ended, said, validated };
+}
+
+const saved = (dir: string) => readdirSync(join(dir, "checkpoints")).toSorted();
+
+test("a validation before the first step is never the best checkpoint, which has to exist", async () => {
+  const dir = join(tempFolder(), "run");
+  const trainer = { valBeforeTrain: true, valFreq: 1, saveLimit: 1 };
+  const { ended, validated } = await run({ dir, trainer, scores: [0.9, 0.3, 0.7, 0.5] });
+  expect(validated).toEqual([0, 1, 2, 3]);
+  expect(ended).toMatchObject({ numSteps: 3, best: { step: 2, score: 0.7 } });
+  expect(saved(dir)).toEqual(["step-000002", "step-000003"]);
+});
+
+test("valOnly validates the opened weights whatever valBeforeTrain says, those of a checkpoint too", async () => {
+  const dir = join(tempFolder(), "run");
+  expect(await run({ dir, trainer: { valOnly: true } })).toMatchObject({ validated: [0] });
+  const other = join(tempFolder(), "run");
+  await run({ dir: other });
+  const again = await run({ dir: other, trainer: { valOnly: true }, resume: true });
+  expect(again).toMatchObject({ ended: { numSteps: 3 }, validated: [3] });
+});
