@@ -10,7 +10,7 @@ import { readSettings } from "./read-yaml.ts";
 import { expandShortForms } from "./resolve.ts";
 import type { ConfigNotes } from "./schema.ts";
 import { leaves, merge, nest, settingAt, toPlain, without } from "./tree.ts";
-import type { Branch, Setting } from "./tree.ts";
+import type { Branch, Origin, Setting } from "./tree.ts";
 
 const maxExtends = 16;
 
@@ -25,9 +25,16 @@ function stringList(root: Branch, key: string): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
+/** The settings of a file; of a run folder's config.json those of its run. */
+function readFile(file: string, cwd: string, source: Origin["source"]): Branch {
+  const root = readSettings(file, displayName(file, cwd), source);
+  const config = root.entries.get("config");
+  return config?.kind === "branch" && root.entries.has("build") ? config : root;
+}
+
 /** A run that papo printed or saved: everything is spelt out in it, and it brings its notes. */
 function readResolved(file: string, cwd: string): Loaded {
-  const root = readSettings(file, displayName(file, cwd), "resolved");
+  const root = readFile(file, cwd, "resolved");
   const notes = {
     withoutEffect: stringList(root, "withoutEffect"),
     ignored: stringList(root, "ignored"),
@@ -55,7 +62,7 @@ function baseFile(base: Setting, chain: readonly string[]): string {
 
 /** The settings of `file` over those of the files that it extends. */
 export function loadFile(file: string, cwd: string, chain: readonly string[] = []): Loaded {
-  const root = readSettings(file, displayName(file, cwd), isShipped(file) ? "published" : "own");
+  const root = readFile(file, cwd, isShipped(file) ? "published" : "own");
   if (root.entries.has("notes")) return readResolved(file, cwd);
   if (isReferenceConfig(root)) return translateReference(root, cwd);
   const base = root.entries.get("extends");
@@ -81,7 +88,7 @@ function isOwn({ path, setting }: Override): boolean {
  * before it is translated, papo's own names afterwards.
  */
 export function loadWithOverrides(file: string, cwd: string, overrides: readonly Override[]): Loaded {
-  const theirs = readSettings(file, displayName(file, cwd), "published");
+  const theirs = readFile(file, cwd, "published");
   if (theirs.entries.has("notes") || !isReferenceConfig(theirs)) {
     const { root, notes } = loadFile(file, cwd);
     return { root: withOverrides(root, overrides), notes };

@@ -11,6 +11,7 @@ import { Disposal } from "./disposal.ts";
 import { createLoggers, type LoggerSet } from "./loggers.ts";
 import { Progress } from "./progress.ts";
 import { RunFolder } from "./run-folder.ts";
+import type { RunRecord } from "./run-record.ts";
 import { totalSteps } from "./schedule.ts";
 import { StepTable } from "./step-table.ts";
 import { gitState } from "./system-info.ts";
@@ -43,11 +44,15 @@ export interface OpenedRun extends AsyncDisposable {
   readonly disposal: Disposal;
 }
 
-export async function openRun(config: RunConfig, options: TrainOptions): Promise<OpenedRun> {
+export async function openRun(
+  command: RunRecord["command"],
+  config: RunConfig,
+  options: TrainOptions,
+): Promise<OpenedRun> {
   const say = options.say ?? ((line: string) => void process.stderr.write(`${line}\n`));
   for (const line of noteLines(config.notes)) say(line);
   if (config.trainer.threads !== null) await loadNative().setNumThreads(config.trainer.threads);
-  const record = { config, git: await gitState(process.cwd()), build: options.build ?? {} };
+  const record = { command, config, git: await gitState(process.cwd()), build: options.build ?? {} };
   const disposal = new Disposal();
   try {
     const { path, tokenizerPath } = config.model;
@@ -57,6 +62,7 @@ export async function openRun(config: RunConfig, options: TrainOptions): Promise
     const folder = disposal.use(
       await RunFolder.open({ dir: config.trainer.outDir, record, resume: options.resume ?? false }),
     );
+    for (const change of folder.changedSettings) say(`changed: ${change}`);
     for (const broken of folder.brokenCheckpoints) say(`passed over: ${broken.message}`);
     return {
       config,

@@ -1,6 +1,6 @@
-// The folder of a run: config.json, metrics.jsonl, samples/, tensorboard/, checkpoints/. Owns who may write it and
-// what a fresh and a resumed run find in it.
-import { mkdir, readFile, readdir, rm } from "node:fs/promises";
+// The folder of a run: config.json, metrics.jsonl, samples/, tensorboard/, checkpoints/, and data/ where the run makes its
+// own. Owns who may write it and what a fresh and a resumed run find in it.
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
 import type { CheckpointError } from "../errors.ts";
@@ -9,17 +9,7 @@ import type { Checkpoint } from "./checkpoint-store.ts";
 import { cleanFolder, diskError, writeFileAtomic } from "./durable-file.ts";
 import { MetricsFile } from "./metrics-file.ts";
 import { lockRunFolder } from "./run-lock.ts";
-import type { GitState } from "./system-info.ts";
-
-/** What config.json holds: all that a run needs to be understood and repeated. */
-export interface RunRecord {
-  /** The resolved run configuration. */
-  readonly config: unknown;
-  /** Of the folder that the run was started in; undefined outside a repository. */
-  readonly git: GitState | undefined;
-  /** Versions of papo, Node and the native build. */
-  readonly build: Readonly<Record<string, string>>;
-}
+import { changedSettings, readRunRecord, recordFile, type RunRecord } from "./run-record.ts";
 
 export interface OpenRunOptions {
   readonly dir: string;
@@ -28,7 +18,6 @@ export interface OpenRunOptions {
   readonly resume: boolean;
 }
 
-const configFile = "config.json";
 const metricsFile = "metrics.jsonl";
 
 export class RunFolder implements AsyncDisposable {
@@ -41,9 +30,12 @@ export class RunFolder implements AsyncDisposable {
   readonly resumeFrom: Checkpoint | undefined;
   /** Step folders that are no valid checkpoints and why; a resumed run passes over them. */
   readonly brokenCheckpoints: readonly CheckpointError[];
+  /** `key: old -> new` of what differs from the run that is resumed. */
+  readonly changedSettings: readonly string[];
+  readonly #record: RunRecord;
   readonly #lock: AsyncDisposable;
 
-  private constructor(dir: string, parts: RunParts, lock: AsyncDisposable) {
+  private constructor(dir: string, parts: RunParts, { record, lock }: { record: RunRecord; lock: AsyncDisposable }) {
     this.dir = dir;
     this.samplesDir = join(dir, "samples");
     this.tensorboardDir = join(dir, "tensorboard");
@@ -51,14 +43,16 @@ export class RunFolder implements AsyncDisposable {
     this.metrics = parts.metrics;
     this.resumeFrom = parts.resumeFrom;
     this.brokenCheckpoints = parts.brokenCheckpoints;
+    this.changedSettings = parts.changedSettings;
+    this.#record = record;
     this.#lock = lock;
   }
 
   /**
    * Makes or reopens a run folder and holds it until disposed. What happened after the checkpoint that a resumed run
-   * goes on from (metrics, samples) is removed.
+   * goes on from (metrics, samples) is removed. A run that has no metrics and no checkpoint yet counts as none.
    * @throws {ConfigError} `trainer.outDir`: the folder holds a run (without resume), none (with it), foreign files, or
-   *   belongs to a running process
+   *   belongs to a running process; the setting that would make the resumed run another one
    * @throws {CheckpointError} when it cannot be written
    */
   static async open({ dir, record, resume }: OpenRunOptions): Promise<RunFolder> {
@@ -69,11 +63,16 @@ export class RunFolder implements AsyncDisposable {
     const lock = await lockRunFolder(dir);
     try {
       await checkPurpose(dir, resume); // again: another process may have started a run before the lock was ours
-      return new RunFolder(dir, await openParts(dir, record, resume), lock);
+      return new RunFolder(dir, await openParts(dir, record, resume), { record, lock });
     } catch (error) {
       await lock[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Writes config.json. A resumed run does so when nothing can stop it from going on with changed settings. */
+  async writeRecord(): Promise<void> {
+    await writeRecord(this.dir, this.#record);
   }
 
   /**
@@ -104,6 +103,7 @@ interface RunParts {
   readonly metrics: MetricsFile;
   readonly resumeFrom: Checkpoint | undefined;
   readonly brokenCheckpoints: readonly CheckpointError[];
+  readonly changedSettings: readonly string[];
 }
 
 async function openParts(dir: string, record: RunRecord, resume: boolean): Promise<RunParts> {
@@ -112,25 +112,16 @@ async function openParts(dir: string, record: RunRecord, resume: boolean): Promi
   const checkpoints = await CheckpointStore.open(join(dir, "checkpoints"));
   const { checkpoints: valid, broken: brokenCheckpoints } = await checkpoints.list();
   const resumeFrom = resume ? valid.at(-1) : undefined;
+  const changed = resumeFrom ? changedSettings(await readRunRecord(dir), record) : [];
   const resumedStep = resume ? (resumeFrom?.step ?? -1) : undefined;
   if (resumedStep !== undefined) await removeLaterSamples(join(dir, "samples"), resumedStep);
-  await writeFileAtomic(join(dir, configFile), `${JSON.stringify(record, null, 2)}\n`);
+  if (!resumeFrom) await writeRecord(dir, record);
   const metrics = await MetricsFile.open(join(dir, metricsFile), resumedStep);
-  return { checkpoints, metrics, resumeFrom, brokenCheckpoints };
+  return { checkpoints, metrics, resumeFrom, brokenCheckpoints, changedSettings: changed };
 }
 
-/**
- * The config.json of a run folder.
- * @throws {ConfigError} when the folder holds no run or the file is broken
- */
-export async function readRunRecord(dir: string): Promise<RunRecord> {
-  try {
-    const value: unknown = JSON.parse(await readFile(join(dir, configFile), "utf8"));
-    if (typeof value !== "object" || value === null || !("config" in value)) throw new Error("expected {config, ...}");
-    return value as RunRecord;
-  } catch (error) {
-    throw new ConfigError(join(dir, configFile), `expected the record of a run: ${(error as Error).message}`);
-  }
+async function writeRecord(dir: string, record: RunRecord): Promise<void> {
+  await writeFileAtomic(join(dir, recordFile), `${JSON.stringify(record, null, 2)}\n`);
 }
 
 async function checkPurpose(dir: string, resume: boolean): Promise<void> {
@@ -138,19 +129,28 @@ async function checkPurpose(dir: string, resume: boolean): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw new ConfigError("trainer.outDir", `expected a folder; ${(error as Error).message}`);
   });
-  const hasRun = names.includes(configFile) && names.includes("checkpoints");
-  if (hasRun && !resume) {
+  const hasRun = names.includes(recordFile) && names.includes("checkpoints");
+  if (hasRun && !resume && (await hasResults(dir))) {
     throw new ConfigError(
       "trainer.outDir",
       `${dir} holds a run already: resume it with --resume or name another --out`,
     );
   }
   if (!hasRun && resume) throw new ConfigError("trainer.outDir", `expected the folder of a run to resume, got ${dir}`);
-  const known = new Set(["samples", "tensorboard", "checkpoints", configFile, metricsFile]);
+  const known = new Set(["data", "samples", "tensorboard", "checkpoints", recordFile, metricsFile]);
   const foreign = names.find((name) => !known.has(name) && !name.startsWith("."));
   if (!hasRun && foreign !== undefined) {
     throw new ConfigError("trainer.outDir", `expected a new or empty folder; ${dir} holds ${foreign}`);
   }
+}
+
+/** False for a run that failed before its first line of metrics. */
+async function hasResults(dir: string): Promise<boolean> {
+  const hasMetrics = await stat(join(dir, metricsFile)).then(
+    ({ size }) => size > 0,
+    () => false,
+  );
+  return hasMetrics || (await readdir(join(dir, "checkpoints"))).some((name) => name.startsWith("step-"));
 }
 
 async function removeLaterSamples(dir: string, resumedStep: number): Promise<void> {

@@ -67,6 +67,7 @@ export class RunLoop {
 
   async run(signal: AbortSignal | undefined): Promise<TrainResult> {
     const { trainer } = this.#config;
+    await this.#folder.writeRecord();
     const { step } = this.#state;
     if (trainer.valOnly || (step === 0 && trainer.valBeforeTrain)) await this.#log(step, {}, true);
     if (!trainer.valOnly) {

@@ -23,7 +23,7 @@ import { Updater } from "./updater.ts";
  * @throws the signal's abort as NativeError E_ABORTED or AbortError; whole steps are saved first
  */
 export async function train(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
-  await using run = await openRun(config, options);
+  await using run = await openRun("train", config, options);
   const parts = await openParts(run, run.disposal);
   return await new RunLoop(config, run.folder, parts, run.say).run(options.signal);
 }

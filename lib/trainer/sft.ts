@@ -47,7 +47,7 @@ const sftSpec: LossSpec = {
  * @throws {ConfigError} when the run cannot be what the configuration asks for
  */
 export async function trainSupervised(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
-  await using run = await openRun(config, options);
+  await using run = await openRun("sft", config, options);
   const parts = await openParts(run);
   return await new RunLoop(config, run.folder, parts, run.say).run(options.signal);
 }

@@ -77,6 +77,14 @@ test("every part of a run is frozen", () => {
   expect(frozen(loadRunConfig(["qwen2_5_vl_7b_grpo_papo"]))).toBe(true);
 });
 
+test("a run folder's config.json loads as the run that it records, with overrides on top", () => {
+  const folder = folderWith({});
+  const config = loadRunConfig(["qwen2_5_vl_3b_dapo_papo"], { cwd: folder });
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ command: "train", config, build: {} }));
+  expect(loadRunConfig(["config.json"], { cwd: folder })).toEqual(config);
+  expect(loadRunConfig(["config.json", "optim.lr=0.5"], { cwd: folder }).optim.lr).toBe(0.5);
+});
+
 test("a printed run loads back as the same run with the same notes", () => {
   const folder = folderWith({});
   for (const name of ["qwen2_5_vl_3b_dapo_papo", "qwen2_5_vl_3b_grpo"]) {

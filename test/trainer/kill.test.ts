@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { RunFolder } from "../../lib/trainer/run-folder.ts";
+import type { RunRecord } from "../../lib/trainer/run-record.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const child = join(import.meta.dirname, "write-checkpoints.ts");
-const record = { config: {}, git: undefined, build: {} };
+const record: RunRecord = { command: "train", config: {}, git: undefined, build: {} };
 
 /** Runs the child until `ms` after its first output, kills it hard and waits for its end. */
 async function runAndKill(args: readonly string[], ms: number): Promise<void> {

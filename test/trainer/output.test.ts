@@ -159,7 +159,11 @@ test("a logger that fails is named once and dropped, the others go on, a require
 
 test("the loggers of a run write to its files and its table; one that cannot start is named", async () => {
   const dir = join(tempFolder(), "run");
-  await using run = await RunFolder.open({ dir, record: { config: {}, git: undefined, build: {} }, resume: false });
+  await using run = await RunFolder.open({
+    dir,
+    record: { command: "train", config: {}, git: undefined, build: {} },
+    resume: false,
+  });
   const { output, lines } = sink();
   const warnings: string[] = [];
   {

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CheckpointError, ConfigError } from "../../lib/errors.ts";
 import { MetricsFile, readMetrics } from "../../lib/trainer/metrics-file.ts";
-import { RunFolder, readRunRecord } from "../../lib/trainer/run-folder.ts";
+import { RunFolder } from "../../lib/trainer/run-folder.ts";
 import { lockRunFolder } from "../../lib/trainer/run-lock.ts";
+import { readRunRecord, type RunRecord } from "../../lib/trainer/run-record.ts";
 import { tempFolder } from "../support/temp.ts";
 
-const record = { config: { seed: 7 }, git: undefined, build: { papo: "0.1.0" } };
+const record: RunRecord = { command: "train", config: { seed: 7 }, git: undefined, build: { papo: "0.1.0" } };
 const open = (dir: string, resume = false) => RunFolder.open({ dir, record, resume });
 
 test("a run folder holds its record and gets the documented parts", async () => {
@@ -24,17 +25,61 @@ test("a run folder holds its record and gets the documented parts", async () => 
     "samples",
     "tensorboard",
   ]);
-  expect(await readRunRecord(dir)).toEqual({ config: { seed: 7 }, build: { papo: "0.1.0" } });
+  expect(await readRunRecord(dir)).toEqual({ command: "train", config: { seed: 7 }, build: { papo: "0.1.0" } });
   expect(run.resumeFrom).toBeUndefined();
 });
 
 test("a second run in the same folder needs resume, and resume needs a run", async () => {
   const dir = join(tempFolder(), "run");
   await expect(open(dir, true)).rejects.toThrow(/trainer.outDir: expected the folder of a run to resume/);
-  await (await open(dir))[Symbol.asyncDispose]();
+  {
+    await using run = await open(dir);
+    await run.metrics.append(0, { a: 1 });
+  }
   expect(existsSync(join(dir, ".lock"))).toBe(false);
   await expect(open(dir)).rejects.toThrow(/holds a run already: resume it with --resume/);
   await (await open(dir, true))[Symbol.asyncDispose]();
+});
+
+test("a run that failed before its first line of metrics does not keep its folder from the corrected one", async () => {
+  const dir = join(tempFolder(), "run");
+  await (await open(dir))[Symbol.asyncDispose]();
+  const corrected = { ...record, config: { seed: 37 } };
+  await (await RunFolder.open({ dir, record: corrected, resume: false }))[Symbol.asyncDispose]();
+  expect(await readRunRecord(dir)).toMatchObject({ config: { seed: 37 } });
+  await (await open(dir, true))[Symbol.asyncDispose]();
+});
+
+test("a resumed run names the settings that it changes and keeps the old record until it is whole", async () => {
+  const dir = join(tempFolder(), "run");
+  const settings = { seed: 7, optim: { lr: 0.1, betas: [0, 1] }, trainer: { outDir: "a" }, notes: ["x"] };
+  {
+    await using run = await RunFolder.open({ dir, record: { ...record, config: settings }, resume: false });
+    await run.writeCheckpoint(2, () => Promise.resolve());
+  }
+  const config = { ...settings, optim: { lr: 0.2, betas: [0, 1] }, trainer: { outDir: "b", valFreq: 1 }, notes: [] };
+  await using run = await RunFolder.open({ dir, record: { ...record, config }, resume: true });
+  expect(run.changedSettings).toEqual(["optim.lr: 0.1 -> 0.2", "trainer.valFreq: nothing -> 1"]);
+  expect(await readRunRecord(dir)).toMatchObject({ config: settings });
+  await run.writeRecord();
+  expect(await readRunRecord(dir)).toMatchObject({ config });
+});
+
+test.for([
+  [{ config: { seed: 37 } }, "seed: expected 7, which the run was started with, got 37; name another --out"],
+  [{ config: { seed: 7, model: { path: "b" } } }, "model.path: expected nothing, which the run was started with"],
+  [{ command: "sft" }, "trainer.outDir: expected a run of papo sft, got one of papo train"],
+] as const)("a resumed run cannot become another one: %j", async ([change, message]) => {
+  const dir = join(tempFolder(), "run");
+  const started = { ...record, config: { seed: 7, model: {} } };
+  {
+    await using run = await RunFolder.open({ dir, record: started, resume: false });
+    await run.metrics.append(3, { a: 1 });
+    await run.writeCheckpoint(2, () => Promise.resolve());
+  }
+  const resumed = RunFolder.open({ dir, record: { ...started, ...change }, resume: true });
+  await expect(resumed).rejects.toThrow(message);
+  expect(readFileSync(join(dir, "metrics.jsonl"), "utf8")).toBe('{"step":3,"a":1}\n');
 });
 
 test("a folder with foreign files and a file in its place are refused untouched", async () => {

@@ -35,7 +35,11 @@ async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: W
     rollout: { n: 2 },
     trainer: { outDir: dir, valBeforeTrain: false, ...trainer },
   });
-  await using folder = await RunFolder.open({ dir, record: { config, git: undefined, build: {} }, resume });
+  await using folder = await RunFolder.open({
+    dir,
+    record: { command: "train", config, git: undefined, build: {} },
+    resume,
+  });
   const policy = await Policy.open(fixture, { trained: true });
   const optimizer = await PolicyOptimizer.create(config.optim, policy);
   onTestFinished(() => {

@@ -3,9 +3,10 @@
 import { writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RunFolder } from "../../lib/trainer/run-folder.ts";
+import type { RunRecord } from "../../lib/trainer/run-record.ts";
 
 const [, , dir = "", resume = ""] = process.argv;
-const record = { config: { test: true }, git: undefined, build: {} };
+const record: RunRecord = { command: "train", config: { test: true }, git: undefined, build: {} };
 await using run = await RunFolder.open({ dir, record, resume: resume === "resume" });
 process.stdout.write("open\n");
 for (let step = (run.resumeFrom?.step ?? 0) + 1; ; step += 1) {
