@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // The command line: which commands there are. Each command is one thin file beside this one; it imports what it needs
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
+import { handleStdoutError } from "./broken-output.ts";
 import { registerConfig } from "./config.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerEval } from "./eval.ts";
 import { registerGenerate } from "./generate.ts";
 import { registerMask } from "./mask.ts";
 import { createProgram } from "./program.ts";
+import { registerQuickstart } from "./quickstart.ts";
 import { exitWith } from "./report-error.ts";
 import { registerSft } from "./sft.ts";
 import { registerTrain } from "./train.ts";
@@ -14,7 +16,8 @@ import { registerVerify } from "./verify.ts";
 
 process.on("uncaughtException", exitWith);
 process.on("unhandledRejection", exitWith);
-process.stdout.on("error", exitWith);
+process.stdout.on("error", handleStdoutError);
+process.stderr.on("error", () => undefined); // there is nowhere left to say so
 
 const program = createProgram();
 registerConfig(program);
@@ -22,6 +25,7 @@ registerDoctor(program);
 registerEval(program);
 registerGenerate(program);
 registerMask(program);
+registerQuickstart(program);
 registerSft(program);
 registerTrain(program);
 registerVerify(program);

@@ -10,6 +10,8 @@ export interface Scene {
   readonly digits: readonly number[];
   /** [rows * columns] column of the sprite sheet that each digit is drawn from. */
   readonly samples: readonly number[];
+  /** Brightness of the strokes, in (0, 1]; 1 as scanned. */
+  readonly ink: number;
 }
 
 /** Which scenes to make; everything but the index of the scene. */
@@ -22,6 +24,8 @@ export interface SceneOptions {
   readonly columns?: number;
   /** Only the split's first so many samples of each digit; default all. Fewer leave more handwriting unseen. */
   readonly samplesPerDigit?: number;
+  /** Brightness of the strokes, in (0, 1]; default 1. Faint ink is harder to read for a model that has not seen any. */
+  readonly ink?: number;
 }
 
 /** A side of at most 9 cells, so that a row or column is named by one digit. */
@@ -29,21 +33,23 @@ export const maxSide = 9;
 
 /**
  * Scene `index` of a split: digits and handwriting drawn uniformly, a function of (seed, split, index, sizes).
- * @throws {RangeError} when rows or columns are not in [1, 9], or samplesPerDigit is not in [1, the split's count]
+ * @throws {RangeError} when rows or columns are not in [1, 9], samplesPerDigit is not in [1, the split's count], or ink
+ *   not in (0, 1]
  */
 export function makeScene(options: SceneOptions, index: number): Scene {
-  const { split, seed, rows = 3, columns = 3 } = options;
+  const { split, seed, rows = 3, columns = 3, ink = 1 } = options;
   const [from, to] = splitColumns[split];
   const samplesPerDigit = options.samplesPerDigit ?? to - from;
   checkCount("rows", rows, maxSide);
   checkCount("columns", columns, maxSide);
   checkCount("samplesPerDigit", samplesPerDigit, to - from);
+  if (!(ink > 0 && ink <= 1)) throw new RangeError(`[makeScene] ink: expected a number > 0 and <= 1, got ${ink}`);
   const random = new RandomStream("scene", split, seed, index, rows, columns, samplesPerDigit);
   const cells = Array.from({ length: rows * columns }, () => ({
     digit: random.below(10),
     sample: from + random.below(samplesPerDigit),
   }));
-  return { rows, columns, digits: cells.map((cell) => cell.digit), samples: cells.map((cell) => cell.sample) };
+  return { rows, columns, ink, digits: cells.map((cell) => cell.digit), samples: cells.map((cell) => cell.sample) };
 }
 
 function checkCount(name: string, value: number, most: number): void {
@@ -64,7 +70,8 @@ export function renderScene(scene: Scene, sheet: Uint8Array): Uint8Array {
     const sample = scene.samples[cell] ?? 0;
     for (let y = 0; y < cellPixels; y++) {
       let at = ((top + y) * width + left) * 3;
-      for (const grey of sheetLine(sheet, digit, sample, y)) {
+      for (const scanned of sheetLine(sheet, digit, sample, y)) {
+        const grey = Math.round(scanned * scene.ink);
         rgb[at++] = grey;
         rgb[at++] = grey;
         rgb[at++] = grey;

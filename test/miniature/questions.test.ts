@@ -48,7 +48,7 @@ test.each([
 
 test("gold responses have the documented form", () => {
   // 372 / 104 / 991
-  const scene: Scene = { rows: 3, columns: 3, digits: [3, 7, 2, 1, 0, 4, 9, 9, 1], samples: [] };
+  const scene: Scene = { rows: 3, columns: 3, digits: [3, 7, 2, 1, 0, 4, 9, 9, 1], samples: [], ink: 1 };
   const seen = new Map<string, string>();
   for (const kind of questionKinds) {
     for (let draw = 0; draw < 200; draw++) {
@@ -98,7 +98,7 @@ test("a reading of the wrong length has no difference and no single digit", () =
 });
 
 test("a question about a scene without cells is refused", () => {
-  const empty = { rows: 1, columns: 1, digits: [], samples: [] };
+  const empty = { rows: 1, columns: 1, digits: [], samples: [], ink: 1 };
   expect(() => askQuestion("row-sum", empty, new RandomStream("empty"))).toThrow(
     /\[askQuestion\] row-sum: a scene without/,
   );

@@ -89,6 +89,16 @@ test.each([
   }
 });
 
+test("faint ink draws the same strokes, each pixel at its share of the brightness", async () => {
+  const sheet = await loadSheet();
+  const options = { split: "rl", seed: 5 } as const;
+  const full = renderScene(makeScene(options, 1), sheet);
+  const faint = renderScene(makeScene({ ...options, ink: 0.25 }, 1), sheet);
+  // 16 grey levels of 17 each: a quarter of 255, 17 and 51 is 63.75, 4.25 and 12.75
+  expect([...faint]).toEqual(Array.from(full, (grey) => Math.round(grey / 4)));
+  expect(Math.max(...faint)).toBe(64);
+});
+
 test("every sample of the sheet has ink", async () => {
   const sheet = await loadSheet();
   for (let digit = 0; digit < 10; digit++) {
@@ -100,13 +110,18 @@ test("every sample of the sheet has ink", async () => {
   }
 });
 
-test.each([{ rows: 0 }, { rows: 10 }, { columns: 2.5 }, { samplesPerDigit: 0 }, { samplesPerDigit: 129 }])(
-  "a scene of %o is refused by name",
-  (wrong) => {
-    const [name] = Object.keys(wrong);
-    expect(() => makeScene({ split: "sft", seed: 1, ...wrong }, 0)).toThrow(new RegExp(`\\[makeScene\\] ${name}: `));
-  },
-);
+test.each([
+  { rows: 0 },
+  { rows: 10 },
+  { columns: 2.5 },
+  { samplesPerDigit: 0 },
+  { samplesPerDigit: 129 },
+  { ink: 0 },
+  { ink: 1.1 },
+])("a scene of %o is refused by name", (wrong) => {
+  const [name] = Object.keys(wrong);
+  expect(() => makeScene({ split: "sft", seed: 1, ...wrong }, 0)).toThrow(new RegExp(`\\[makeScene\\] ${name}: `));
+});
 
 test("a sheet that is missing or has another size is a DataError with its name", async () => {
   const dir = await mkdtemp(join(tmpdir(), "papo-sheet-"));
