@@ -1,12 +1,13 @@
 import { NativeError } from "../errors.ts";
+import { withOptionalStdout } from "./broken-output.ts";
 
 /** Ctrl-C for the length of a `using` block. */
 export interface Interrupt extends Disposable {
-  /** Aborted by the first SIGINT or SIGTERM, with an AbortError as its reason. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP, with an AbortError as its reason. */
   readonly signal: AbortSignal;
 }
 
-const signals = ["SIGINT", "SIGTERM"] as const;
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** 128 + SIGINT, as shells count. */
 const interruptedExitCode = 130;
 
@@ -31,14 +32,14 @@ export function onInterrupt(): Interrupt {
 }
 
 /**
- * Runs `work` under {@link onInterrupt}.
+ * Runs `work` under {@link onInterrupt}; a stdout that breaks does not stop it.
  * @throws the AbortError when work was stopped by it, whatever part of it noticed first
  */
 export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   using interrupt = onInterrupt();
   const { signal } = interrupt;
   try {
-    return await work(signal);
+    return await withOptionalStdout(() => work(signal));
   } catch (error) {
     if (signal.aborted && error instanceof NativeError && error.code === "E_ABORTED") throw signal.reason;
     throw error;

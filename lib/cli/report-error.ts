@@ -39,9 +39,8 @@ export function describeFailure(error: unknown): { text: string; exitCode: numbe
   return { text, exitCode: exitCodes.bug };
 }
 
-/** Prints the failure and ends the process. A reader that closed the pipe (`papo ... | head`) ends it silently. */
+/** Prints the failure and ends the process. */
 export function exitWith(error: unknown): never {
-  if ((error as NodeJS.ErrnoException | undefined)?.code === "EPIPE") process.exit(0);
   const { text, exitCode } = describeFailure(error);
   process.stderr.write(text);
   process.exit(exitCode);

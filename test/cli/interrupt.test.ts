@@ -22,6 +22,17 @@ test("the first Ctrl-C aborts the signal and says so; the run ends by itself", a
   expect(program.output()).toContain("AbortError");
 });
 
+test("a terminal that goes away stops the run as Ctrl-C does", async () => {
+  const program = start(`
+    const { signal } = onInterrupt();
+    signal.addEventListener("abort", () => { console.log(signal.reason.name); clearInterval(keepAlive); });
+    console.log("ready");`);
+  await program.printed("ready");
+  program.child.kill("SIGHUP");
+  expect(await program.ended).toBe(0);
+  expect(program.output()).toContain("AbortError");
+});
+
 test("the second Ctrl-C exits at once with 130, whether SIGINT or SIGTERM", async () => {
   const program = start(`onInterrupt(); console.log("ready");`);
   await program.printed("ready");
