@@ -8,6 +8,7 @@ import type { SamplerState } from "../data/sampler.ts";
 import { CheckpointError, ConfigError } from "../errors.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
+import { planSave } from "../policy/checkpoint-folder.ts";
 import { layoutTensors } from "../policy/safetensors-layout.ts";
 import { readHeader } from "../policy/safetensors.ts";
 import type { StepMetrics } from "../types.ts";
@@ -67,6 +68,16 @@ export interface FillOptions {
   readonly dtype: "float32" | "bfloat16";
   /** Leave the optimizer out: such a checkpoint cannot resume. */
   readonly modelOnly: boolean;
+}
+
+/** What {@link fillCheckpoint} writes, in bytes, small files left out. */
+export function checkpointBytes(
+  { optimizer: { policy, handle } }: CheckpointParts,
+  { dtype, modelOnly }: FillOptions,
+): number {
+  const native = loadNative();
+  const weights = planSave("", native.policyTensors(policy.handle), dtype).totalBytes;
+  return modelOnly ? weights : weights + layoutTensors(native.optimizerTensors(handle)).fileBytes;
 }
 
 /** Fills an empty folder with a checkpoint. */

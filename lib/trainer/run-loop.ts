@@ -2,7 +2,14 @@
 // What a step is and what a run holds open belong to run.ts and sft.ts.
 import type { RunConfig } from "../config/schema.ts";
 import type { StepMetrics } from "../types.ts";
-import { type BestScore, type CheckpointParts, fillCheckpoint, takeState, type TrainerState } from "./checkpoint.ts";
+import {
+  type BestScore,
+  checkpointBytes,
+  type CheckpointParts,
+  fillCheckpoint,
+  takeState,
+  type TrainerState,
+} from "./checkpoint.ts";
 import type { LoggerSet } from "./loggers.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { type SampledGroup, writeSamples } from "./samples.ts";
@@ -52,6 +59,8 @@ export class RunLoop {
   #state: TrainerState;
   /** 0: none. */
   #savedStep: number;
+  /** Of the last attempt to save, whatever came of it. */
+  #lastTriedStep = 0;
   /** What the checkpoint before the next line of metrics took; that line is written before its own step's checkpoint. */
   #saveSeconds: number | undefined;
 
@@ -130,8 +139,12 @@ export class RunLoop {
     const { trainer, model } = this.#config;
     const state = this.#state;
     const startMs = performance.now();
-    await this.#folder.writeCheckpoint(state.step, (dir) =>
-      fillCheckpoint(dir, this.#parts.checkpoint, state, { dtype: model.dtype, modelOnly: trainer.saveModelOnly }),
+    const options = { dtype: model.dtype, modelOnly: trainer.saveModelOnly };
+    this.#lastTriedStep = state.step;
+    await this.#folder.writeCheckpoint(
+      state.step,
+      (dir) => fillCheckpoint(dir, this.#parts.checkpoint, state, options),
+      { expectedBytes: checkpointBytes(this.#parts.checkpoint, options) },
     );
     this.#savedStep = state.step;
     this.#saveSeconds = (performance.now() - startMs) / 1000;
@@ -141,13 +154,24 @@ export class RunLoop {
 
   /** Whole steps that no checkpoint has yet are saved, unless the failure came in the middle of an update. */
   async #saveAfterFailure(): Promise<void> {
-    const { step } = this.#state;
-    if (step <= this.#savedStep) return;
+    const { step, unlogged } = this.#state;
+    if (step <= this.#savedStep || step === this.#lastTriedStep) return;
     if (this.#parts.stepper.isMidUpdate) {
-      this.#say(`stopped inside the update of step ${step + 1}; the newest checkpoint is of step ${this.#savedStep}`);
+      this.#say(this.#lossText(step));
       return;
     }
+    const { saveModelOnly } = this.#config.trainer;
+    if (saveModelOnly && unlogged) await this.#parts.loggers.logStep(step, unlogged); // no resumed run will
     await this.#save();
-    this.#say(`saved step ${step}; go on with --resume`);
+    this.#say(`saved step ${step}${saveModelOnly ? "" : "; go on with --resume"}`);
+  }
+
+  /** Weights that have moved within a step cannot be those of the step before. */
+  #lossText(step: number): string {
+    const first = this.#savedStep + 1;
+    const lost = first === step ? `step ${step} is` : `steps ${first} to ${step} are`;
+    const newest =
+      this.#savedStep === 0 ? "there is no checkpoint" : `the newest checkpoint is of step ${this.#savedStep}`;
+    return `stopped inside the update of step ${step + 1}: ${lost} lost; ${newest} (trainer.saveFreq sets how often)`;
   }
 }

@@ -104,12 +104,13 @@ class SupervisedStepper implements Stepper {
     try {
       const lengths = groups.map(({ responses }) => responses[0]?.length ?? 0);
       const lr = learningRate(config, step, totalSteps);
-      this.isMidUpdate = true;
       const report = await timer.measure("update_actor", () =>
         callNative({ signal }, (watch) =>
           native.forwardBackward(optimizer.policy.handle, batch, sftSpec, supervisedInputs(config, lengths), watch),
         ),
       );
+      signal?.throwIfAborted();
+      this.isMidUpdate = true;
       const moved = await optimizer.step(lr, step);
       this.isMidUpdate = false;
       const promptTokens = prompts.reduce((sum, { ids }) => sum + ids.length, 0);

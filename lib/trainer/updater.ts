@@ -241,6 +241,7 @@ export class Updater {
       const perceptionKl = new Float64Array(scores.aug || inputs.recompute ? rewards.length : 0).fill(Number.NaN);
       return { metrics: optimizer.skip(update.step), numTokens: 0, numAveraged: 0, perceptionKl };
     }
+    signal?.throwIfAborted();
     this.isMidUpdate = true;
     const moved = await optimizer.step(work.lr, update.step);
     const metrics = Object.fromEntries(Object.entries(report.metrics).map(([name, value]) => [`actor/${name}`, value]));

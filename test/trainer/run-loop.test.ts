@@ -1,12 +1,13 @@
 // The loop around steps that do nothing, with a real policy, optimizer and run folder: what is validated, logged, saved.
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { KlController } from "../../lib/algorithm/coefficient-schedule.ts";
 import { runConfigOf } from "../../lib/config/load.ts";
 import type { ExampleStream } from "../../lib/data/example-stream.ts";
 import { packageRoot } from "../../lib/native/load.ts";
 import { Policy } from "../../lib/policy/policy.ts";
+import { CheckpointStore } from "../../lib/trainer/checkpoint-store.ts";
 import { readTrainerState, takeState } from "../../lib/trainer/checkpoint.ts";
 import { createLoggers } from "../../lib/trainer/loggers.ts";
 import { PolicyOptimizer } from "../../lib/trainer/policy-optimizer.ts";
@@ -95,4 +96,54 @@ test("valOnly validates the opened weights whatever valBeforeTrain says, those o
   await run({ dir: other });
   const again = await run({ dir: other, trainer: { valOnly: true }, resume: true });
   expect(again).toMatchObject({ ended: { numSteps: 3 }, validated: [3] });
+});
+
+function failAtStep3(mid = false): NonNullable<World["onStep"]> {
+  return (step, stepper) => {
+    if (step < 3) return;
+    stepper.isMidUpdate = mid;
+    throw new Error("enough");
+  };
+}
+
+test("whole steps are saved when the next one fails before its weights move; else it says what is lost", async () => {
+  const dir = join(tempFolder(), "run");
+  expect((await run({ dir, onStep: failAtStep3() })).said).toEqual(["saved step 2; go on with --resume"]);
+  expect(saved(dir)).toEqual(["step-000002"]);
+  const where = "stopped inside the update of step 3:";
+  const often = "(trainer.saveFreq sets how often)";
+  const unsaved = await run({ dir: join(tempFolder(), "run"), onStep: failAtStep3(true) });
+  expect(unsaved.said).toEqual([`${where} steps 1 to 2 are lost; there is no checkpoint ${often}`]);
+  const best = { valFreq: 1, saveFreq: -1 };
+  const half = await run({ dir: join(tempFolder(), "run"), trainer: best, scores: [1, 0], onStep: failAtStep3(true) });
+  expect(half.said).toEqual([`${where} step 2 is lost; the newest checkpoint is of step 1 ${often}`]);
+});
+
+test("a checkpoint without its optimizer is not one to go on from, and its step is logged", async () => {
+  const dir = join(tempFolder(), "run");
+  const trainer = { saveModelOnly: true };
+  const { said } = await run({ dir, trainer, onStep: failAtStep3() });
+  expect(said).toEqual(["saved step 2"]);
+  expect(readFileSync(join(dir, "metrics.jsonl"), "utf8").trim().split("\n")).toHaveLength(2);
+});
+
+test("a checkpoint knows how much it will take, and one that failed is not tried again", async () => {
+  const dir = join(tempFolder(), "run");
+  const write = vi.spyOn(CheckpointStore.prototype, "write");
+  onTestFinished(() => {
+    write.mockRestore();
+  });
+  await run({ dir });
+  const files = ["model.safetensors", "optimizer.safetensors"];
+  const numBytes = files.map((file) => statSync(join(dir, "checkpoints", "step-000003", file)).size);
+  const expected = write.mock.calls[0]?.[2]?.expectedBytes ?? 0;
+  const written = numBytes.reduce((sum, size) => sum + size, 0);
+  expect(expected).toBeGreaterThan(0.9 * written);
+  expect(expected).toBeLessThanOrEqual(written);
+  write.mockClear();
+  write.mockRejectedValue(new Error("disk full"));
+  const { ended, said } = await run({ dir: join(tempFolder(), "run"), trainer: { saveFreq: 2 } });
+  expect(ended).toMatchObject({ message: "disk full" });
+  expect(write).toHaveBeenCalledTimes(1);
+  expect(said).toEqual([]);
 });
