@@ -68,8 +68,8 @@ function settingsOf(options: EvalOptions) {
 export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> {
   const { signal, limit, progress = new Progress() } = options;
   const settings = settingsOf(options);
-  const opened = await openProcessor(options.model, options);
-  const whole = await openDataset(options.data, options.dataset);
+  const opened = await openProcessor(options.model, options, signal);
+  const whole = await openDataset(options.data, { ...options.dataset, hub: signal ? { signal } : {} });
   const record = { ...settings, weights: await fingerprint(opened.dir), rows: whole.length };
   await using scorer = await createReward(rewardSchema.parse(settings.reward), {
     compat: "none",

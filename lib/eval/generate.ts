@@ -30,7 +30,7 @@ const mark = "<image>";
  */
 export async function generate(options: GenerateOptions): Promise<Generated> {
   const example = exampleOf(options.prompt, options.images ?? []);
-  const opened = await openProcessor(options.model, options);
+  const opened = await openProcessor(options.model, options, options.signal);
   const prompt = await opened.processor.prepare(example).catch((error: unknown) => {
     throw error instanceof DataError ? withoutRow(error) : error;
   });

@@ -44,11 +44,15 @@ export interface OpenedProcessor {
  * @param model a checkpoint folder or a hub id
  * @throws {ConfigError} for a setting, {CheckpointError} for the checkpoint
  */
-export async function openProcessor(model: string, settings: SamplingSettings): Promise<OpenedProcessor> {
+export async function openProcessor(
+  model: string,
+  settings: SamplingSettings,
+  signal?: AbortSignal,
+): Promise<OpenedProcessor> {
   const { formatPrompt, minPixels = 0, maxPixels = 0 } = settings;
   if (minPixels > 0 && maxPixels > 0 && minPixels > maxPixels)
     throw new ConfigError("--min-pixels", `expected at most --max-pixels (${maxPixels}), got ${minPixels}`);
-  const dir = await resolveModelFolder(model);
+  const dir = await resolveModelFolder(model, signal ? { signal } : {});
   const isPath = formatPrompt !== undefined && !builtInFormatPrompts.includes(formatPrompt);
   const processor = await Processor.load(dir, {
     formatPrompt: isPath ? resolve(formatPrompt) : (formatPrompt ?? null),

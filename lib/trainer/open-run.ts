@@ -56,8 +56,9 @@ export async function openRun(
   const disposal = new Disposal();
   try {
     const { path, tokenizerPath } = config.model;
-    const modelDir = await resolveModelFolder(path);
-    const filesDir = tokenizerPath === null ? modelDir : await resolveModelFolder(tokenizerPath);
+    const hub = options.signal ? { signal: options.signal } : {};
+    const modelDir = await resolveModelFolder(path, hub);
+    const filesDir = tokenizerPath === null ? modelDir : await resolveModelFolder(tokenizerPath, hub);
     const processor = await Processor.load(modelDir, config.data, filesDir);
     const folder = disposal.use(
       await RunFolder.open({ dir: config.trainer.outDir, record, resume: options.resume ?? false }),
@@ -96,7 +97,7 @@ export async function selectDataset(
   const { config, processor, progress, signal } = run;
   if (spec === null) throw new ConfigError("data.train", "expected a data set to train on, got none");
   const { data } = config;
-  const dataset = await openDataset(spec, datasetOptions(data, target));
+  const dataset = await openDataset(spec, { ...datasetOptions(data, target), hub: signal ? { signal } : {} });
   using phase = progress.phase("reading", dataset.length, "rows");
   const selected = await selectRows(dataset, {
     keep: async (example) =>
