@@ -1,4 +1,5 @@
 import type { Command } from "@commander-js/extra-typings";
+import { runWords } from "./run-words.ts";
 
 export function registerSft(program: Command): void {
   program
@@ -13,9 +14,7 @@ export function registerSft(program: Command): void {
       const { trainSupervised } = await import("../trainer/sft.ts");
       const { withInterrupt } = await import("./interrupt.ts");
       const { buildVersions } = await import("./build-versions.ts");
-      const run = loadRunConfig([config, ...overrides, ...(out === undefined ? [] : [`trainer.outDir=${out}`])], {
-        groups: false,
-      });
+      const run = loadRunConfig(runWords(config, overrides, out), { groups: false });
       const result = await withInterrupt((signal) =>
         trainSupervised(run, { resume: resume ?? false, signal, build: buildVersions() }),
       );

@@ -1,4 +1,5 @@
 import type { Command } from "@commander-js/extra-typings";
+import { runWords } from "./run-words.ts";
 
 export function registerTrain(program: Command): void {
   program
@@ -13,7 +14,7 @@ export function registerTrain(program: Command): void {
       const { train } = await import("../trainer/run.ts");
       const { withInterrupt } = await import("./interrupt.ts");
       const { buildVersions } = await import("./build-versions.ts");
-      const run = loadRunConfig([config, ...overrides, ...(out === undefined ? [] : [`trainer.outDir=${out}`])]);
+      const run = loadRunConfig(runWords(config, overrides, out));
       const result = await withInterrupt((signal) =>
         train(run, { resume: resume ?? false, signal, build: buildVersions() }),
       );
