@@ -58,5 +58,5 @@ export const samplingOptions = {
       "float32",
       "bfloat16",
     ] as const),
-  threads: () => new Option("--threads <count>", "threads of libtorch").argParser(integerFrom(1, 4096)),
+  threads: () => new Option("--threads <count>", "threads of libtorch").argParser(integerFrom(1, 1024)),
 };

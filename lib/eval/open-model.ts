@@ -3,11 +3,11 @@ import { builtInFormatPrompts } from "../config/paths.ts";
 import { resolve } from "node:path";
 import { resolveModelFolder } from "../data/hub.ts";
 import { ConfigError } from "../errors.ts";
-import { loadNative } from "../native/load.ts";
 import { readModelConfig } from "../policy/model-config.ts";
 import { Policy } from "../policy/policy.ts";
 import { Processor } from "../processor/processor.ts";
 import { Rollout, type Sampling } from "../rollout/rollout.ts";
+import { setThreads } from "../trainer/threads.ts";
 
 /** How prompts are made and responses sampled; what is absent has its default. */
 export interface SamplingSettings extends Partial<Sampling> {
@@ -78,7 +78,7 @@ export async function openModel(
   settings: SamplingSettings,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
-  if (settings.threads !== undefined) await loadNative().setNumThreads(settings.threads);
+  await setThreads(settings.threads, "--threads");
   const dtype = settings.dtype ?? ((await readModelConfig(dir)).dtype === "bfloat16" ? "bfloat16" : "float32");
   const policy = await Policy.open(dir, { dtype, signal });
   const rollout = new Rollout(policy, processor, {

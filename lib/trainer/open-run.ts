@@ -5,7 +5,6 @@ import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.
 import { resolveModelFolder } from "../data/hub.ts";
 import { type SelectedDataset, selectRows } from "../data/select.ts";
 import { ConfigError } from "../errors.ts";
-import { loadNative } from "../native/load.ts";
 import { Processor } from "../processor/processor.ts";
 import { Disposal } from "./disposal.ts";
 import { createLoggers, type LoggerSet } from "./loggers.ts";
@@ -15,6 +14,7 @@ import type { RunRecord } from "./run-record.ts";
 import { totalSteps } from "./schedule.ts";
 import { StepTable } from "./step-table.ts";
 import { gitState } from "./system-info.ts";
+import { setThreads } from "./threads.ts";
 
 export interface TrainOptions {
   /** Go on from the run folder's newest checkpoint. */
@@ -51,7 +51,7 @@ export async function openRun(
 ): Promise<OpenedRun> {
   const say = options.say ?? ((line: string) => void process.stderr.write(`${line}\n`));
   for (const line of noteLines(config.notes)) say(line);
-  if (config.trainer.threads !== null) await loadNative().setNumThreads(config.trainer.threads);
+  await setThreads(config.trainer.threads, "trainer.threads");
   const record = { command, config, git: await gitState(process.cwd()), build: options.build ?? {} };
   const disposal = new Disposal();
   try {
