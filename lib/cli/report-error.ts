@@ -20,10 +20,19 @@ const userNativeCodes = new Set(["E_ABORTED", "E_OOM", "E_IO", "E_CUDA", "E_NONF
 /** System errors that the machine causes, wherever they surface. */
 const userSystemCodes = new Set(["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EMFILE", "ENFILE"]);
 
+/** V8's words for memory that it asked the system for in vain. */
+function isOutOfMemory(error: Error): boolean {
+  return error instanceof RangeError && /out of memory|allocation failed/iu.test(error.message);
+}
+
 function isUserError(error: Error): boolean {
   if (error instanceof NativeError) return userNativeCodes.has(error.code);
   if (userErrors.some((known) => error instanceof known)) return true;
-  return error.name === "AbortError" || userSystemCodes.has((error as NodeJS.ErrnoException).code ?? "");
+  return (
+    error.name === "AbortError" ||
+    isOutOfMemory(error) ||
+    userSystemCodes.has((error as NodeJS.ErrnoException).code ?? "")
+  );
 }
 
 /**

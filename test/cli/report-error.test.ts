@@ -11,6 +11,8 @@ test("a user's error is one line and exit code 1", () => {
     new NativeError("E_ABORTED", "generate", "[generate] interrupted"),
     new NativeError("E_OOM", "generate", "[generate] out of memory"),
     new DOMException("interrupted", "AbortError"),
+    new RangeError("WebAssembly.Instance(): Out of memory: Cannot allocate Wasm memory for new instance"),
+    new RangeError("Array buffer allocation failed"),
     Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
   ]) {
     expect(describeFailure(error)).toEqual({ text: `papo: ${error.message}\n`, exitCode: 1 });
@@ -18,7 +20,11 @@ test("a user's error is one line and exit code 1", () => {
 });
 
 test("everything else is a bug with its stack and exit code 70", () => {
-  for (const error of [new TypeError("x is not a function"), new NativeError("E_SHAPE", "op", "[op] shapes differ")]) {
+  for (const error of [
+    new TypeError("x is not a function"),
+    new RangeError("Invalid array length"),
+    new NativeError("E_SHAPE", "op", "[op] shapes differ"),
+  ]) {
     const { text, exitCode } = describeFailure(error);
     expect(exitCode).toBe(70);
     expect(text).toContain(error.message);
