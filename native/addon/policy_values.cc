@@ -86,7 +86,8 @@ GenerateSpec parse_generate_spec(Napi::Value value, const char* op) {
   const Fields fields(value, op, "spec");
   GenerateSpec spec;
   spec.sampling = {fields.number("temperature"), fields.number("topP"), fields.integer("topK")};
-  fields.require(spec.sampling.temperature >= 0, "temperature", "0 or more");
+  const double temperature = spec.sampling.temperature;
+  fields.require(temperature >= 0 && temperature <= 1e4, "temperature", "a number in [0, 10000]");
   fields.require(spec.sampling.top_p > 0 && spec.sampling.top_p <= 1, "topP", "a number in (0, 1]");
   spec.n = fields.integer("n");
   spec.max_tokens = fields.integer("maxTokens");

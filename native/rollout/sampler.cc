@@ -105,7 +105,12 @@ int64_t sample_token(float* logits_V, int64_t vocab, const SamplingSpec& spec, c
   if (spec.temperature == 0 || spec.top_k == 1) return best;
   // Finite, or the likeliest token's (top - top) * scale would be nan.
   const float scale = static_cast<float>(std::min(1.0 / spec.temperature, 0x1p127));
-  for (int64_t i = 0; i < vocab; i += kLanes<float>) store(logits_V + i, vexp((load(logits_V + i) - top) * scale));
+  const auto lowest = broadcast(std::numeric_limits<float>::lowest());
+  for (int64_t i = 0; i < vocab; i += kLanes<float>) {
+    const auto logit = load(logits_V + i);
+    // A forbidden token has weight 0 at any scale: -inf * 0 would be nan.
+    store(logits_V + i, logit < lowest ? Vec<float>{} : vexp((logit - top) * scale));
+  }
   const Distribution distribution(logits_V, vocab);
   const uint64_t first_draw = position * kDrawsPerToken;
   if (spec.top_p >= 1 && spec.top_k <= 0) return distribution.at(stream.uniform(first_draw));

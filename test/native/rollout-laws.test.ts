@@ -129,6 +129,8 @@ test.each([
   [{ n: 0 }, "E_VALUE"],
   [{ maxTokens: 0 }, "E_VALUE"],
   [{ temperature: -1 }, "E_VALUE"],
+  [{ temperature: 10_001 }, "E_VALUE"],
+  [{ temperature: NaN }, "E_VALUE"],
   [{ topP: 0 }, "E_VALUE"],
   [{ topP: 1.1 }, "E_VALUE"],
 ])("%j is %s", async (change, code) => {

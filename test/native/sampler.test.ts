@@ -132,3 +132,10 @@ test.each([
   await expect(counts(bad, { draws: 1 })).rejects.toMatchObject({ code: "E_NONFINITE" });
   await expect(counts(bad, { draws: 1, temperature: 0 })).rejects.toThrow("the logits of token 0 are not finite");
 });
+
+test.each([1e4, 1e46, 1e300])(
+  "at temperature %d all are equally likely, but a logit of -inf is never drawn",
+  async (t) => {
+    await expectDistribution([5, -Infinity, -7, 0], { temperature: t }, [1, 0, 1, 1]);
+  },
+);
