@@ -1,5 +1,5 @@
 #include "addon/exports.h"
-#include "addon/handle.h"
+#include "addon/policy_values.h"
 #include "core/torch_compat.h"
 
 namespace papo {
@@ -76,7 +76,8 @@ Napi::Value RaiseCancelFlag(const Napi::CallbackInfo& info) {
 // dispose(handle): void; a second dispose does nothing
 Napi::Value Dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), "dispose", [&] {
-    check(info[0].IsExternal(), "dispose", "expected a handle", "E_HANDLE");
+    const bool ours = is_handle<CancelFlag, Image, Policy, GroupBatch, LogProbs, Adamw>(info[0]);
+    check(ours, "dispose", "expected a handle", "E_HANDLE");
     release_box(info.Env(), info[0].As<Napi::External<HandleBox>>().Data());
     return info.Env().Undefined();
   });

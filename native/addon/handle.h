@@ -39,11 +39,20 @@ Napi::Value make_handle(Napi::Env env, std::shared_ptr<T> value, int64_t bytes =
   return external;
 }
 
+// Whether the value is a handle of one of the types.
+template <class... Types>
+bool is_handle(Napi::Value value) {
+  const auto has_tag = [&](const napi_type_tag& tag) {
+    bool matches = false;
+    napi_check_object_type_tag(value.Env(), value, &tag, &matches);
+    return matches;
+  };
+  return value.IsExternal() && (has_tag(HandleTraits<Types>::tag) || ...);
+}
+
 template <class T>
 std::shared_ptr<T> get_handle(Napi::Value value, const char* op) {
-  bool matches = false;
-  if (value.IsExternal()) napi_check_object_type_tag(value.Env(), value, &HandleTraits<T>::tag, &matches);
-  check(matches, op, std::string("expected a ") + HandleTraits<T>::name + " handle", "E_HANDLE");
+  check(is_handle<T>(value), op, std::string("expected a ") + HandleTraits<T>::name + " handle", "E_HANDLE");
   auto* box = value.As<Napi::External<HandleBox>>().Data();
   check(box->value != nullptr, op, std::string("the ") + HandleTraits<T>::name + " was disposed", "E_DISPOSED");
   return std::static_pointer_cast<T>(box->value);

@@ -1,4 +1,6 @@
 // Bad weights, stopped calls, wrong handles and wrong values: one typed error each, and the policy works after.
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { GenerateSpec, PolicyHandle, WatchOptions } from "../../lib/native/binding.ts";
 import { callNative, toNativeError } from "../../lib/native/call.ts";
@@ -162,6 +164,20 @@ describe("handles", () => {
       code: "E_HANDLE",
       message: "[compute_log_probs] expected a batch handle",
     });
+  });
+
+  test("dispose takes papo's own handles only", async () => {
+    const server = createServer().listen(0);
+    await once(server, "listening");
+    // An external of Node.js' own.
+    const foreign = (server as unknown as { _handle: { _externalStream: unknown } })._handle._externalStream;
+    for (const wrong of [foreign, {}, 7, undefined]) {
+      const call = () => {
+        native.dispose(wrong as PolicyHandle);
+      };
+      expect(await failure(call)).toMatchObject({ code: "E_HANDLE", message: "[dispose] expected a handle" });
+    }
+    server.close();
   });
 
   test("disposed while a call runs, it waits for that call", async () => {
