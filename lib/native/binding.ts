@@ -8,7 +8,7 @@ interface Handle<Name extends string> {
   readonly [brand]: Name;
 }
 
-/** Raised by an AbortSignal; polled between native steps. */
+/** Raised by an AbortSignal; polled within every layer of a pass, forward and backward. */
 export type CancelHandle = Handle<"cancel flag">;
 /** A decoded picture with its resize plan. */
 export type ImageHandle = Handle<"image">;
@@ -130,7 +130,7 @@ export interface GroupInput {
 }
 
 export interface GenerateSpec {
-  /** 0: the likeliest token. */
+  /** In [0, 10000]; 0: the likeliest token. */
   readonly temperature: number;
   /** In (0, 1]. */
   readonly topP: number;
@@ -271,7 +271,7 @@ export interface NativeModule {
   applyCells(rgb: Uint8Array, height: number, width: number, patchPx: number, cells: Uint8Array): Uint8Array;
   createPolicy(config: NativeModelConfig, options: PolicyOptions): Promise<PolicyHandle>;
   /** Normal(0, 0.02) matrices, unit norms, zero biases. */
-  initializeWeights(policy: PolicyHandle, seed: number): Promise<void>;
+  initializeWeights(policy: PolicyHandle, seed: number, watch?: WatchOptions): Promise<void>;
   policyTensors(policy: PolicyHandle): TensorShape[];
   readPolicy(policy: PolicyHandle, file: string, entries: readonly TensorEntry[], watch?: WatchOptions): Promise<void>;
   /** The file must not exist. */
@@ -323,14 +323,20 @@ export interface NativeModule {
   ): Promise<LossReport>;
   createOptimizer(policy: PolicyHandle, spec: AdamwSpec): Promise<OptimizerHandle>;
   optimizerTensors(optimizer: OptimizerHandle): (TensorShape & { readonly dtype: "F32" | "F64" | "BF16" })[];
+  /** Steps taken: of every call that has resolved, and perhaps of one that runs. */
   optimizerNumSteps(optimizer: OptimizerHandle): number;
-  setOptimizerNumSteps(optimizer: OptimizerHandle, numSteps: number): void;
-  /** Clips, moves the weights and zeroes the gradient; a norm that is not finite skips the step. */
+  /** In call order, as the steps themselves. */
+  setOptimizerNumSteps(optimizer: OptimizerHandle, numSteps: number): Promise<void>;
+  /**
+   * Clips, moves the weights and zeroes the gradient; a norm that is not finite skips the step. Stops only before
+   * anything has moved.
+   */
   optimizerStep(
     optimizer: OptimizerHandle,
     policy: PolicyHandle,
     lr: number,
     maxGradNorm: number,
+    watch?: WatchOptions,
   ): Promise<{ gradNorm: number; skipped: boolean }>;
   readOptimizer(
     optimizer: OptimizerHandle,

@@ -62,7 +62,7 @@ export class Policy implements Disposable {
   /** A policy with random weights for the configuration of `dir` (Normal(0, 0.02), unit norms, zero biases). */
   static async initialize(dir: string, seed: number, options: OpenOptions = {}): Promise<Policy> {
     const policy = await Policy.#create(dir, await readModelConfig(dir), options);
-    await callNative(options, () => loadNative().initializeWeights(policy.handle, seed));
+    await callNative(options, (watch) => loadNative().initializeWeights(policy.handle, seed, watch));
     return policy;
   }
 

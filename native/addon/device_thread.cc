@@ -1,5 +1,7 @@
 #include "addon/device_thread.h"
 
+#include <dlfcn.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -11,6 +13,13 @@
 
 namespace papo {
 namespace {
+
+// A worker that ends unloads the modules that only it has loaded, with this thread still inside.
+void keep_module_loaded() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(&keep_module_loaded), &info) != 0)
+    dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
 
 // Never destroyed: at process exit the thread may still be inside libtorch, whose own statics are already gone.
 class DeviceThread {
@@ -29,6 +38,7 @@ class DeviceThread {
 
  private:
   DeviceThread() {
+    keep_module_loaded();
     std::thread([this] { run(); }).detach();
   }
   void run() {
@@ -87,12 +97,11 @@ Watch parse_watch(Napi::Value options) {
   }
   if (object.Has("progress") && object.Get("progress").IsFunction()) {
     auto env = options.Env();
-    auto callback = Napi::ThreadSafeFunction::New(env, object.Get("progress").As<Napi::Function>(), "progress", 0, 1);
-    callback.Unref(env);
+    const JsCallback callback(env, object.Get("progress").As<Napi::Function>(), "progress", false);
     // Released with the last copy of the watch.
-    std::shared_ptr<void> keep(nullptr, [callback](void*) mutable { callback.Release(); });
-    watch.progress = [callback, keep](int64_t done, int64_t total) mutable {
-      callback.NonBlockingCall([done, total](Napi::Env env, Napi::Function report) {
+    const std::shared_ptr<void> keep(nullptr, [callback](void*) { callback.release(); });
+    watch.progress = [callback, keep](int64_t done, int64_t total) {
+      callback.queue([done, total](Napi::Env env, Napi::Function report) {
         report.Call(
             {Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, static_cast<double>(total))});
       });

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "addon/js_callback.h"
 #include "core/cancel.h"
 #include "core/error.h"
 
@@ -34,47 +35,63 @@ Napi::Value guarded(Napi::Env env, const char* op, Body body) {
   }
 }
 
-// Runs work() on the device thread; the promise resolves with to_js(env, result).
+// Runs work() on the device thread; the promise resolves with to_js(env, result). Raising `cancel`, which may be null,
+// stops it at the next poll_cancel().
 template <class Work, class ToJs>
-Napi::Value run_on_device(Napi::Env env, const char* op, Work work, ToJs to_js) {
+Napi::Value run_on_device(Napi::Env env, const char* op, const std::shared_ptr<const CancelFlag>& cancel, Work work,
+                          ToJs to_js) {
   using Result = std::invoke_result_t<Work>;
   struct Job {
     Napi::Promise::Deferred deferred;
-    Napi::ThreadSafeFunction settle;
+    JsCallback settle;
     const char* op;
+    std::shared_ptr<const CancelFlag> cancel;
     Work work;
     ToJs to_js;
     std::optional<Result> result;
     std::exception_ptr failure;
-  };
-  auto* job = new Job{Napi::Promise::Deferred::New(env), {}, op, std::move(work), std::move(to_js), {}, {}};
-  auto promise = job->deferred.Promise();
-  job->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), op, 0, 1);
-  post_to_device([job] {
-    try {
-      job->result.emplace(job->work());
-    } catch (...) {
-      job->failure = std::current_exception();
-    }
-    auto settle = job->settle;
-    settle.BlockingCall(job, [](Napi::Env env, Napi::Function, Job* job) {
-      std::unique_ptr<Job> owned(job);
-      Napi::HandleScope scope(env);
-      if (owned->failure) {
-        owned->deferred.Reject(to_js_error(env, owned->failure, owned->op).Value());
-        return;
-      }
+
+    void run() {
       try {
-        owned->deferred.Resolve(owned->to_js(env, std::move(*owned->result)));
-      } catch (const Napi::Error& error) {
-        owned->deferred.Reject(error.Value());
+        const CallScope scope({cancel.get(), op});
+        poll_cancel();
+        result.emplace(work());
       } catch (...) {
-        owned->deferred.Reject(to_js_error(env, std::current_exception(), owned->op).Value());
+        failure = std::current_exception();
       }
-    });
-    settle.Release();
+    }
+    void resolve(Napi::Env env) {
+      const Napi::HandleScope scope(env);
+      try {
+        if (failure) std::rethrow_exception(failure);
+        deferred.Resolve(to_js(env, std::move(*result)));
+      } catch (const Napi::Error& error) {
+        deferred.Reject(error.Value());
+      } catch (...) {
+        deferred.Reject(to_js_error(env, std::current_exception(), op).Value());
+      }
+    }
+  };
+  auto job = std::make_shared<Job>(Job{Napi::Promise::Deferred::New(env),
+                                       JsCallback(env, Napi::Function(), op, true),
+                                       op,
+                                       cancel,
+                                       std::move(work),
+                                       std::move(to_js),
+                                       {},
+                                       {}});
+  auto promise = job->deferred.Promise();
+  post_to_device([job] {
+    job->run();
+    job->settle.queue([job](Napi::Env env, Napi::Function) { job->resolve(env); });
+    job->settle.release();
   });
   return promise;
+}
+
+template <class Work, class ToJs>
+Napi::Value run_on_device(Napi::Env env, const char* op, Work work, ToJs to_js) {
+  return run_on_device(env, op, nullptr, std::move(work), std::move(to_js));
 }
 
 // {cancel?: CancelHandle, progress?: (done, total) => void} -> Watch; absent fields stay empty.

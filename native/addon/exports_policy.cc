@@ -44,7 +44,7 @@ Napi::Value ReadTensors(const Napi::CallbackInfo& info) {
     auto ranges = parse_ranges(info[2], op, tensors_of(target));
     const auto watch = parse_watch(info[3]);
     return run_on_device(
-        info.Env(), op,
+        info.Env(), op, watch.cancel,
         [=] {
           read_tensors(file, ranges, watch);
           return true;
@@ -66,7 +66,7 @@ Napi::Value WriteTensors(const Napi::CallbackInfo& info) {
     auto ranges = parse_ranges(info[3], op, tensors_of(source));
     const auto watch = parse_watch(info[4]);
     return run_on_device(
-        info.Env(), op,
+        info.Env(), op, watch.cancel,
         [=] {
           write_tensors(file, header, ranges, watch);
           return true;
@@ -93,14 +93,15 @@ Napi::Value CreatePolicy(const Napi::CallbackInfo& info) {
   });
 }
 
-// initializeWeights(policy, seed): Promise<void>
+// initializeWeights(policy, seed, watch): Promise<void>
 Napi::Value InitializeWeights(const Napi::CallbackInfo& info) {
   constexpr const char* op = "initialize_weights";
   return guarded(info.Env(), op, [&] {
     auto policy = get_handle<Policy>(info[0], op);
     const auto seed = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
+    const auto watch = parse_watch(info[2]);
     return run_on_device(
-        info.Env(), op,
+        info.Env(), op, watch.cancel,
         [=] {
           initialize_weights(*policy, seed);
           return true;
@@ -142,7 +143,7 @@ Napi::Value Generate(const Napi::CallbackInfo& info) {
     const auto spec = parse_generate_spec(info[2], op);
     const auto watch = parse_watch(info[3]);
     return run_on_device(
-        info.Env(), op, [=] { return generate(*policy, prompts, spec, watch); },
+        info.Env(), op, watch.cancel, [=] { return generate(*policy, prompts, spec, watch); },
         [](Napi::Env env, const std::vector<std::vector<SampledResponse>>& groups) {
           auto out = Napi::Array::New(env, groups.size());
           for (uint32_t g = 0; g < groups.size(); ++g) {
@@ -180,7 +181,7 @@ Napi::Value ComputeLogProbs(const Napi::CallbackInfo& info) {
     const auto view = parse_masked_view(fields.get("view"));
     const auto watch = parse_watch(info[3]);
     return run_on_device(
-        info.Env(), op,
+        info.Env(), op, watch.cancel,
         [=] {
           const auto scores =
               score_batch(*policy, *batch, temperature, entropy, view ? &*view : nullptr, max_tokens, watch);
@@ -260,29 +261,40 @@ Napi::Value OptimizerTensors(const Napi::CallbackInfo& info) {
   });
 }
 
-// optimizerNumSteps(optimizer): number; setOptimizerNumSteps(optimizer, steps): void
+// optimizerNumSteps(optimizer): number
 Napi::Value OptimizerNumSteps(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), "optimizer_num_steps", [&] {
     const auto steps = get_handle<Adamw>(info[0], "optimizer_num_steps")->num_steps();
     return Napi::Number::New(info.Env(), static_cast<double>(steps));
   });
 }
+
+// setOptimizerNumSteps(optimizer, steps): Promise<void>
 Napi::Value SetOptimizerNumSteps(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), "set_optimizer_num_steps", [&] {
-    get_handle<Adamw>(info[0], "set_optimizer_num_steps")->set_num_steps(info[1].ToNumber().Int64Value());
-    return info.Env().Undefined();
+  constexpr const char* op = "set_optimizer_num_steps";
+  return guarded(info.Env(), op, [&] {
+    auto optimizer = get_handle<Adamw>(info[0], op);
+    const int64_t steps = info[1].ToNumber().Int64Value();
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          optimizer->set_num_steps(steps);
+          return true;
+        },
+        undefined);
   });
 }
 
-// optimizerStep(optimizer, policy, lr, maxGradNorm): Promise<{gradNorm, skipped}>
+// optimizerStep(optimizer, policy, lr, maxGradNorm, watch): Promise<{gradNorm, skipped}>
 Napi::Value OptimizerStep(const Napi::CallbackInfo& info) {
   constexpr const char* op = "optimizer_step";
   return guarded(info.Env(), op, [&] {
     auto optimizer = get_handle<Adamw>(info[0], op);
     auto policy = get_handle<Policy>(info[1], op);
     const double lr = info[2].ToNumber(), max_grad_norm = info[3].ToNumber();
+    const auto watch = parse_watch(info[4]);
     return run_on_device(
-        info.Env(), op, [=] { return optimizer->step(policy->store, lr, max_grad_norm); },
+        info.Env(), op, watch.cancel, [=] { return optimizer->step(policy->store, lr, max_grad_norm); },
         [](Napi::Env env, const StepReport& report) {
           auto out = Napi::Object::New(env);
           out.Set("gradNorm", report.grad_norm);
@@ -318,7 +330,7 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
     const auto view = parse_masked_view(fields.get("recompute"));
     const auto watch = parse_watch(info[4]);
     return run_on_device(
-        info.Env(), op,
+        info.Env(), op, watch.cancel,
         [=]() mutable {
           if (view) inputs.recompute = &*view;
           return forward_backward(*policy, *batch, spec, inputs, watch);

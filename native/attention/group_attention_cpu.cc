@@ -48,9 +48,14 @@ struct Tile {
   int64_t first_own[kTileQueries], second_own[kTileQueries];     // how many of them each query sees
 };
 
-// Cuts a block's queries into tiles and calls use(tile).
-template <class Use>
-void for_each_tile(const AttentionPlan& plan, const AttentionPlan::Block& block, int heads_per_group, const Use& use) {
+// Cuts a block's queries into tiles and calls visit(tile), polling before each.
+template <class Visit>
+void for_each_tile(const AttentionPlan& plan, const AttentionPlan::Block& block, int heads_per_group,
+                   const Visit& visit) {
+  const auto use = [&](const Tile& tile) {
+    poll_cancel();
+    visit(tile);
+  };
   Tile tile;
   for (int64_t row = block.begin; row < block.end; ++row) {
     const auto& r = plan.rows[row];

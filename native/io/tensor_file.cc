@@ -55,8 +55,10 @@ void by_piece(const TensorRange& range, const Use& use) {
   const auto flat = range.tensor.view({-1});
   const auto width = static_cast<int64_t>(c10::elementSize(range.file_dtype));
   const int64_t step = kBufferBytes / width;
-  for (int64_t begin = 0; begin < flat.numel(); begin += step)
+  for (int64_t begin = 0; begin < flat.numel(); begin += step) {
+    poll_cancel();
     use(flat.narrow(0, begin, std::min(step, flat.numel() - begin)), range.offset + begin * width);
+  }
 }
 
 }  // namespace
@@ -66,7 +68,6 @@ void read_tensors(const std::string& file, const std::vector<TensorRange>& range
   const File in(file, O_RDONLY | O_CLOEXEC, "read_tensors");
   int64_t done = 0;
   for (const auto& range : ranges) {
-    watch.poll("read_tensors");
     by_piece(range, [&](at::Tensor part, int64_t offset) {
       if (part.scalar_type() == range.file_dtype)
         return in.read_at(static_cast<char*>(part.data_ptr()), static_cast<int64_t>(part.nbytes()), offset);
@@ -85,7 +86,6 @@ void write_tensors(const std::string& file, const std::string& header, const std
   out.write_at(header.data(), static_cast<int64_t>(header.size()), 0);
   int64_t done = 0;
   for (const auto& range : ranges) {
-    watch.poll("write_tensors");
     by_piece(range, [&](at::Tensor part, int64_t offset) {
       const auto bytes = part.to(range.file_dtype).contiguous();
       out.write_at(static_cast<const char*>(bytes.data_ptr()), static_cast<int64_t>(bytes.nbytes()), offset);

@@ -1,5 +1,6 @@
 #include "ops/checkpointed.h"
 
+#include "core/cancel.h"
 #include "ops/context.h"
 
 namespace papo {
@@ -17,6 +18,7 @@ class Checkpointed : public torch::autograd::Function<Checkpointed> {
     return layer(x);
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    poll_cancel();
     at::AutoGradMode with_grad(true);
     const auto x = ctx->get_saved_variables()[0].detach().set_requires_grad(true);
     const auto y = held<LayerFunction>(ctx)(x);
@@ -28,6 +30,7 @@ class Checkpointed : public torch::autograd::Function<Checkpointed> {
 }  // namespace
 
 at::Tensor run_layer(const LayerFunction& layer, const at::Tensor& x, bool recompute) {
+  poll_cancel();
   if (!recompute || !at::GradMode::is_enabled() || !x.requires_grad()) return layer(x);
   return Checkpointed::apply(x, layer);
 }

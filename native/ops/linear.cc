@@ -1,5 +1,6 @@
 #include "ops/linear.h"
 
+#include "core/cancel.h"
 #include "ops/context.h"
 
 namespace papo {
@@ -17,12 +18,14 @@ class Linear : public torch::autograd::Function<Linear> {
   // weight_value is the param's value again: autograd looks at tensor arguments only, and takes no undefined ones.
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight_value,
                             const LinearParams& params) {
+    poll_cancel();
     ctx->save_for_backward({x});
     hold(ctx, params);
     return at::linear(x, params.weight.value.detach(),
                       params.bias.defined() ? params.bias.value.detach() : at::Tensor());
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    poll_cancel();
     const auto& params = held<LinearParams>(ctx);
     const auto x = ctx->get_saved_variables()[0];
     const auto grad = grads[0].contiguous();
@@ -33,6 +36,7 @@ class Linear : public torch::autograd::Function<Linear> {
         params.weight.grad.add_(at::mm(grad.t(), x));
     }
     if (params.bias.trained()) params.bias.grad.add_(grad.sum(0));
+    poll_cancel();
     const auto grad_x = ctx->needs_input_grad(0) ? at::mm(grad, params.weight.value.detach()) : at::Tensor();
     return {grad_x, at::Tensor(), at::Tensor()};
   }
@@ -41,7 +45,10 @@ class Linear : public torch::autograd::Function<Linear> {
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x_NI, const Param& weight, const Param& bias) {
-  if (!at::GradMode::is_enabled()) return linear_composed(x_NI, weight.value, bias.value);
+  if (!at::GradMode::is_enabled()) {
+    poll_cancel();
+    return linear_composed(x_NI, weight.value, bias.value);
+  }
   return Linear::apply(x_NI, weight.value, LinearParams{weight, bias});
 }
 

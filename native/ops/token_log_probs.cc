@@ -1,6 +1,6 @@
 #include "ops/token_log_probs.h"
 
-#include "core/error.h"
+#include "core/cancel.h"
 #include "ops/context.h"
 
 namespace papo {
@@ -33,6 +33,7 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
     auto entropy = with_entropy ? at::empty({rows}, options) : at::Tensor();
     const auto head = state.head.value.detach();
     for (int64_t begin = 0; begin < rows; begin += state.chunk_rows()) {
+      poll_cancel();
       const int64_t count = std::min(state.chunk_rows(), rows - begin);
       const auto logits_CV = chunk_logits(hidden.narrow(0, begin, count), head, state.options.temperature);
       const auto lse_C = at::logsumexp(logits_CV, {1});
@@ -65,6 +66,7 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
     const bool entropy_grad = entropy.defined() && grads[1].defined();
     auto grad_hidden = at::empty_like(hidden);
     for (int64_t begin = 0; begin < rows; begin += state.chunk_rows()) {
+      poll_cancel();
       const int64_t count = std::min(state.chunk_rows(), rows - begin);
       const auto part = [&](const at::Tensor& x) { return x.narrow(0, begin, count); };
       const auto hidden_CD = part(hidden);

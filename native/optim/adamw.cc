@@ -111,10 +111,12 @@ StepReport Adamw::step(ParameterStore& store, double lr, double max_grad_norm) {
     store.zero_grad();
     return {norm, true};
   }
-  ++num_steps_;
+  poll_cancel();
+  const CallScope whole({});  // a step that has begun to move weights ends
+  const int64_t steps = ++num_steps_;
   // As torch's clip_grad_norm_: the factor never exceeds 1.
-  const StepSizes sizes{lr * spec_.weight_decay, lr / (1.0 - std::pow(spec_.beta1, num_steps_)),
-                        1.0 / std::sqrt(1.0 - std::pow(spec_.beta2, num_steps_)),
+  const StepSizes sizes{lr * spec_.weight_decay, lr / (1.0 - std::pow(spec_.beta1, steps)),
+                        1.0 / std::sqrt(1.0 - std::pow(spec_.beta2, steps)),
                         std::min(1.0, max_grad_norm / (norm + 1e-6))};
   const int64_t count = weights.numel();
   if (weights.scalar_type() == at::kDouble) {

@@ -1,6 +1,8 @@
 // AdamW on a policy's flat buffers, with the gradient norm and its clipping.
 #pragma once
 
+#include <atomic>
+
 #include "model/parameter_store.h"
 
 namespace papo {
@@ -24,7 +26,8 @@ class Adamw {
  public:
   Adamw(const ParameterStore& store, const AdamwSpec& spec);
 
-  // Clips the gradient to max_grad_norm, moves the weights by one step at rate `lr`, and zeroes the gradient.
+  // Clips the gradient to max_grad_norm, moves the weights by one step at rate `lr`, and zeroes the gradient. Can be
+  // stopped before it moves anything, with the gradient as it was.
   StepReport step(ParameterStore& store, double lr, double max_grad_norm);
 
   // State for checkpoints: flat tensors by name, and the number of steps taken.
@@ -34,7 +37,7 @@ class Adamw {
 
  private:
   AdamwSpec spec_;
-  int64_t num_steps_ = 0;
+  std::atomic<int64_t> num_steps_ = 0;  // read from the JavaScript thread
   at::Tensor first_moment_, second_moment_;
   at::Tensor master_;        // kAdamw with narrow weights
   at::Tensor compensation_;  // kAdamwBf16 with bfloat16 weights

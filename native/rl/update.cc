@@ -43,7 +43,7 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
   const int64_t first_response = responses[inputs.first_group];
   UpdateReport report;
   for (const auto& [first, last] : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens)) {
-    watch.poll("forward_backward");
+    poll_cancel();
     std::vector<const GroupInput*> groups;
     ObjectiveBatch micro;
     for (int64_t g = first; g < last; ++g) {

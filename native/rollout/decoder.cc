@@ -50,6 +50,7 @@ at::Tensor Decoder::step(const std::vector<DecodingResponse*>& responses, const 
   auto x = policy_.language.embed_tokens.value.index_select(0, at::tensor(tokens, at::kLong));
   const auto tables = text_rope(positions, text, x.scalar_type());
   for (int64_t layer = 0; layer < text.num_layers; ++layer) {
+    poll_cancel();
     const auto& weights = policy_.language.layers[layer];
     const auto qkv = project_qkv(x, weights, text, tables);
     const auto q = qkv.q_THE.to(at::kFloat).contiguous(), k = qkv.k_TKE.to(at::kFloat).contiguous(),

@@ -31,7 +31,7 @@ class Engine {
   std::vector<std::vector<SampledResponse>> run() {
     at::NoGradGuard no_grad;
     while (next_prompt_ < prompts_.size() || num_live_ > 0) {
-      watch_.poll("generate");
+      poll_cancel();
       admit();
       if (num_live_ > 0) decode();
     }

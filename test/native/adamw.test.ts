@@ -184,3 +184,16 @@ test("an optimizer is refused where it does not fit", async () => {
   await expect(native.optimizerStep(optimizer, untrained, 1e-3, 1)).rejects.toMatchObject({ code: "E_VALUE" });
   await expect(native.optimizerStep(optimizer, frozen, 1e-3, 1)).rejects.toMatchObject({ code: "E_SHAPE" });
 });
+
+test("the count of steps is set in its turn: not before a step that was asked for earlier", async () => {
+  const policy = await tinyPolicy();
+  const optimizer = await optimizerOf(policy);
+  await setGradient(policy, (tensor) => wave(1, tensor));
+  await Promise.all([
+    ...[1, 2, 3, 4].map((seed) => native.initializeWeights(policy, seed)), // the step waits for a while
+    native.optimizerStep(optimizer, policy, 0.01, 1),
+    native.setOptimizerNumSteps(optimizer, 37),
+    native.optimizerStep(optimizer, policy, 0.01, 1),
+  ]);
+  expect(native.optimizerNumSteps(optimizer)).toBe(38);
+});

@@ -15,6 +15,10 @@ Policy::Policy(const Config& config, const PolicyOptions& options) : config(conf
   language = language_weights(store, config.text);
 }
 
+namespace {
+constexpr int64_t kElementsAPoll = 1 << 16;
+}
+
 void initialize_weights(Policy& policy, uint64_t seed) {
   at::NoGradGuard no_grad;
   const auto& entries = policy.store.entries();
@@ -29,6 +33,7 @@ void initialize_weights(Policy& policy, uint64_t seed) {
     auto draws = at::empty({entry.numel}, at::kFloat);
     float* data = draws.data_ptr<float>();
     for (int64_t i = 0; i < entry.numel; ++i) {  // Box-Muller, one of the pair
+      if (i % kElementsAPoll == 0) poll_cancel();
       const auto b = stream.block(i);
       const double u = (b[0] + 1.0) * 0x1.0p-32, angle = b[1] * (0x1.0p-32 * 6.283185307179586);
       data[i] = static_cast<float>(0.02 * std::sqrt(-2.0 * std::log(u)) * std::cos(angle));
@@ -42,6 +47,7 @@ Pixels prompt_pixels(const std::vector<const PromptInput*>& prompts, const Maske
   std::vector<at::Tensor> parts;
   for (const auto* prompt : prompts) {
     for (size_t i = 0; i < prompt->images.size(); ++i) {
+      poll_cancel();
       const auto& image = *prompt->images[i];
       out.grids.push_back(image.grid_thw);
       if (view == nullptr) {
@@ -192,7 +198,7 @@ TokenScores score_batch(const Policy& policy, const GroupBatch& batch, double te
   const auto total = static_cast<int64_t>(batch.groups.size());
   std::vector<at::Tensor> log_probs, entropies;
   for (const auto& [first, last] : cut_micro_batches(batch, 0, total, max_tokens)) {
-    watch.poll("score_batch");
+    poll_cancel();
     std::vector<const GroupInput*> groups;
     for (int64_t g = first; g < last; ++g) groups.push_back(&batch.groups[g]);
     auto scores = score_groups(policy, groups, temperature, with_entropy, view);
