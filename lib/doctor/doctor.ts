@@ -5,8 +5,9 @@ import type { GitState } from "../trainer/system-info.ts";
 import { diagnose, gigabytes } from "./diagnose.ts";
 import { readMachine } from "./machine.ts";
 import type { Machine } from "./machine.ts";
-import { libtorchNote, probeNative } from "./native-probe.ts";
-import type { LibtorchNote, LoadedNative, NativeFailure } from "./native-probe.ts";
+import { type LibtorchNote, libtorchNote, type NoLibtorch, searchLibtorch } from "./libtorch.ts";
+import { probeNative } from "./native-probe.ts";
+import type { LoadedNative, NativeFailure } from "./native-probe.ts";
 
 /** What `papo doctor --json` prints, with the diagnoses beside it. */
 export interface Findings {
@@ -15,7 +16,8 @@ export interface Findings {
   readonly platform: string;
   /** Of papo's own folder; undefined where it is no clone. */
   readonly git: GitState | undefined;
-  readonly libtorch: LibtorchNote | undefined;
+  /** That papo was built with, or would be; undefined for a prebuilt module. */
+  readonly libtorch: LibtorchNote | NoLibtorch | undefined;
   readonly native: LoadedNative | NativeFailure;
   readonly machine: Machine;
 }
@@ -28,13 +30,14 @@ export interface Diagnosis {
 }
 
 async function examine(): Promise<Findings> {
+  const native = await probeNative();
   return {
     papo: papoVersion(),
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
     git: await gitState(packageRoot),
-    libtorch: libtorchNote(),
-    native: await probeNative(),
+    libtorch: libtorchNote() ?? ("problem" in native ? await searchLibtorch() : undefined),
+    native,
     machine: await readMachine(process.cwd()),
   };
 }
@@ -57,16 +60,19 @@ export function describeFindings({
     ["Node.js", `${node}, ${platform}`],
     ["native", "file" in native ? native.file : "does not load"],
     ["built by", built ? `${built.compiler}, for ${built.vectorUnit}` : "unknown"],
-    [
-      "libtorch",
-      libtorch ? `${libtorch.version} in ${libtorch.dir} (${libtorch.how})` : (built?.torchVersion ?? "unknown"),
-    ],
+    ["libtorch", describeLibtorch(libtorch) ?? built?.torchVersion ?? "unknown"],
     ["threads", built ? `${built.numThreads}, libtorch uses ${built.cpuCapability}` : "unknown"],
     ["processor", `${machine.processor}, cores: ${machine.cores}, ${machine.features.join(" ")}`],
     ["memory", `${gigabytes(machine.memoryTotal)}, available: ${gigabytes(machine.memoryAvailable)}`],
     ["disk", diskFree === undefined ? "unknown" : `${gigabytes(diskFree)} free in ${process.cwd()}`],
     ["CUDA", machine.gpus.length > 0 ? machine.gpus.join("; ") : "no GPU found (none is needed)"],
   ];
+}
+
+function describeLibtorch(libtorch: Findings["libtorch"]): string | undefined {
+  if (libtorch === undefined) return undefined;
+  if ("tried" in libtorch) return `none found: ${libtorch.tried.join("; ")}`;
+  return `${libtorch.version} in ${libtorch.dir} (${libtorch.how})`;
 }
 
 function describeDiagnosis({ problem, solutions }: Diagnosis): string {

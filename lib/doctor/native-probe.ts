@@ -1,18 +1,8 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { NativeModuleError } from "../errors.ts";
 import type { RuntimeInfo } from "../native/binding.ts";
-import { loadNative, nativeFile, packageRoot } from "../native/load.ts";
-
-/** The libtorch that setup built with, as it noted it. */
-export interface LibtorchNote {
-  readonly dir: string;
-  readonly version: string;
-  /** "PAPO_LIBTORCH", "prepared by setup" or "Python's torch". */
-  readonly how: string;
-}
+import { loadNative, nativeFile } from "../native/load.ts";
 
 export interface LoadedNative {
   readonly file: string;
@@ -34,8 +24,14 @@ export function probeHere(): LoadedNative | NativeFailure {
   } catch (error) {
     if (!(error instanceof NativeModuleError)) throw error;
     const problem = ["the native module does not load", ...error.attempts].join("\n    ");
-    return { problem, solutions: error.solutions };
+    return { problem, solutions: solutionsFor(error) };
   }
+}
+
+/** This is the doctor already, and a file named by hand may be the wrong one. */
+function solutionsFor({ solutions }: NativeModuleError): string[] {
+  const others = solutions.filter((solution) => !solution.includes("papo doctor"));
+  return process.env.PAPO_NATIVE ? ["unset PAPO_NATIVE, or let it name a file that loads", ...others] : others;
 }
 
 /**
@@ -55,10 +51,4 @@ export async function probeNative(): Promise<LoadedNative | NativeFailure> {
       solutions: ["run `npm run build:native` in papo's folder: it builds the module for this machine"],
     };
   }
-}
-
-/** What setup noted about libtorch; undefined where it has not run, as with a prebuilt module. */
-export function libtorchNote(root = packageRoot): LibtorchNote | undefined {
-  const file = join(root, ".setup", "libtorch.json");
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LibtorchNote) : undefined;
 }

@@ -23,6 +23,8 @@ test("doctor works without the native module, says what to do, and ends with 1",
   expect(stdout).toContain("/nowhere/papo.node: not there");
   expect(stdout).toContain("Possible solutions:");
   expect(stdout).toContain("npm run setup");
+  expect(stdout).toContain("unset PAPO_NATIVE");
+  expect(stdout).not.toContain("papo doctor");
   expect(stdout).toContain("processor");
 });
 

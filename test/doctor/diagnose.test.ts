@@ -55,6 +55,9 @@ test("little memory, little disk and a processor without AVX2 are told but not n
 test("the printed lines say how libtorch was found", () => {
   const lines = new Map(describeFindings(findings));
   expect(lines.get("libtorch")).toBe("2.13.0+cpu in /lt/torch (prepared by setup)");
+  const none = describeFindings({ ...findings, libtorch: { tried: ["/lt is missing", "python3 has no torch"] } });
+  expect(new Map(none).get("libtorch")).toBe("none found: /lt is missing; python3 has no torch");
+  expect(new Map(describeFindings({ ...findings, libtorch: undefined })).get("libtorch")).toBe("2.13.0");
   expect(lines.get("CUDA")).toBe("no GPU found (none is needed)");
 });
 
