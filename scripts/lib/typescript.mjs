@@ -15,7 +15,7 @@ const inputs = [
 
 /** Whether dist/ is not what lib/ says; never where lib/ is absent, as in the published package. */
 export function typescriptNeeded() {
-  return existsSync(source) && !(existsSync(main) && readStamp("typescript") === hashInputs(inputs, []));
+  return existsSync(source) && !(hasAllOutputs() && readStamp("typescript") === hashInputs(inputs, []));
 }
 
 /**
@@ -26,6 +26,21 @@ export function typescriptNeeded() {
 export function sourcesOf(name) {
   const typescript = name.replace(/(\.d\.ts|\.js|\.js\.map)$/, ".ts");
   return typescript === name ? [name] : [typescript, name];
+}
+
+/**
+ * What becomes of a source file.
+ * @param {string} name relative to lib/
+ * @returns {string[]} names relative to dist/
+ */
+export function outputsOf(name) {
+  if (!name.endsWith(".ts")) return [name];
+  return [".js", ".js.map", ".d.ts"].map((extension) => name.replace(/\.ts$/, extension));
+}
+
+function hasAllOutputs() {
+  const names = listFiles([source]).flatMap((file) => outputsOf(relative(source, file)));
+  return names.every((name) => existsSync(join(output, name)));
 }
 
 function dropOrphans() {
@@ -47,7 +62,7 @@ export async function buildTypescript(step) {
   const key = hashInputs(inputs, []);
   step.update("compiling");
   // The compiler's own record may say that files are there which somebody has removed.
-  if (!existsSync(main)) rmSync(join(output, ".tsbuildinfo"), { force: true });
+  if (!hasAllOutputs()) rmSync(join(output, ".tsbuildinfo"), { force: true });
   const compiler = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
   const args = [compiler, "-p", "tsconfig.build.json"];
   await runLogged(process.execPath, args, { log: join(setupDir, "typescript.log"), cwd: root });

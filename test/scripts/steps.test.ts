@@ -1,9 +1,12 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { cacheMismatch } from "../../scripts/lib/native.mjs";
 import { packagesProblem } from "../../scripts/lib/packages.mjs";
 import { tellingLines } from "../../scripts/lib/process.mjs";
-import { sourcesOf } from "../../scripts/lib/typescript.mjs";
+import { outputsOf, sourcesOf } from "../../scripts/lib/typescript.mjs";
 import { cudaRequirements, torchMembers } from "../../scripts/lib/wheel.mjs";
+import { bareProject, runNode } from "../support/processes.ts";
 
 const lock = {
   packages: {
@@ -46,6 +49,30 @@ test("a compiled file belongs to its TypeScript source, an asset to itself", () 
   expect(sourcesOf("cli/main.d.ts")).toContain("cli/main.ts");
   expect(sourcesOf("cli/main.js.map")).toContain("cli/main.ts");
   expect(sourcesOf("recipes/papo.yaml")).toEqual(["recipes/papo.yaml"]);
+});
+
+test("dist/ is out of date when any output of lib/ is missing", () => {
+  expect(outputsOf("a/b.ts")).toEqual(["a/b.js", "a/b.js.map", "a/b.d.ts"]);
+  expect(outputsOf("recipes/papo.yaml")).toEqual(["recipes/papo.yaml"]);
+  const folder = bareProject();
+  const names = ["cli/main.js", "cli/main.js.map", "cli/main.d.ts", "a.yaml"];
+  for (const name of ["lib/cli/main.ts", "lib/a.yaml", ...names.map((name) => `dist/${name}`)]) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), "");
+  }
+  const code = `
+    import { rmSync } from "node:fs";
+    import { hashInputs, writeStamp } from "./scripts/lib/project.mjs";
+    import { typescriptNeeded } from "./scripts/lib/typescript.mjs";
+    const key = hashInputs(["lib", "package-lock.json"].map((name) => process.cwd() + "/" + name), []);
+    writeStamp("typescript", key);
+    const seen = [typescriptNeeded()];
+    rmSync("dist/" + process.argv[1]);
+    console.log(JSON.stringify([...seen, typescriptNeeded()]));`;
+  expect(runNode(["--input-type=module", "-e", code, "a.yaml"], { cwd: folder })).toMatchObject({
+    stdout: "[false,true]\n",
+    stderr: "",
+  });
 });
 
 test("a CUDA build's libtorch gets the CUDA libraries that it names, a CPU build none", () => {
