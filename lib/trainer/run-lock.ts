@@ -1,8 +1,8 @@
 // One trainer a run folder: a lock file that says which process holds it. A lock whose process is gone is taken over.
 import { randomUUID } from "node:crypto";
-import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { link, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigError } from "../errors.ts";
 import { diskError } from "./durable-file.ts";
@@ -25,6 +25,7 @@ export interface LockName {
 }
 
 const runLock: LockName = { file: ".lock", key: "trainer.outDir" };
+const unfinishedSuffix = "-new-";
 const maxAttempts = 20;
 const retryMs = 50;
 /** A guard this old belongs to a process that died within the few milliseconds of its work. */
@@ -39,6 +40,7 @@ export async function lockRunFolder(dir: string, name: LockName = runLock): Prom
   const mine = JSON.stringify(await thisProcess());
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     if (await createLock(path, mine)) {
+      await removeUnfinished(path);
       return {
         [Symbol.asyncDispose]: async () => {
           if ((await readText(path)) === mine) await rm(path, { force: true });
@@ -55,7 +57,7 @@ export async function lockRunFolder(dir: string, name: LockName = runLock): Prom
 
 /** Whole or not at all: the text is complete before the name exists. False when the name is taken. */
 async function createLock(path: string, text: string): Promise<boolean> {
-  const temporary = `${path}-new-${randomUUID()}`;
+  const temporary = path + unfinishedSuffix + randomUUID();
   try {
     await writeFile(temporary, text);
     await link(temporary, path).catch((error: unknown) => {
@@ -69,6 +71,13 @@ async function createLock(path: string, text: string): Promise<boolean> {
   } finally {
     await rm(temporary, { force: true });
   }
+}
+
+/** What processes left that died while taking the lock. One that still lives finds it held, by its other way. */
+async function removeUnfinished(path: string): Promise<void> {
+  const prefix = basename(path) + unfinishedSuffix;
+  for (const name of await readdir(dirname(path)))
+    if (name.startsWith(prefix)) await rm(join(dirname(path), name), { force: true });
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -1,4 +1,5 @@
 // Metrics that are computed from what a step saw: lengths, rewards, times, tokens a second.
+import { RewardError } from "../errors.ts";
 import type { TextConfig } from "../policy/model-config.ts";
 import type { StepMetrics } from "../types.ts";
 import { modelFlopsUtilisation, trainingFlops } from "./flops.ts";
@@ -30,11 +31,21 @@ export function lengthMetrics(name: string, lengths: readonly number[], limit: n
   return { ...spreadMetrics(name, lengths), [`${name}/clip_ratio`]: numClipped / lengths.length };
 }
 
-/** Mean of each part over the responses that have it, as `reward/overall`, `reward/accuracy` ... */
+/** The counter beside the parts, `reward/symbolic_skipped`. */
+const countedPart = "symbolic_skipped";
+
+/**
+ * Mean of each part over the responses that have it, as `reward/overall`, `reward/accuracy` ...
+ * @throws {RewardError} for a part with the name of a counter
+ */
 export function rewardMetrics(rewards: readonly Readonly<Record<string, number>>[]): StepMetrics {
   const byPart = new Map<string, number[]>();
   for (const reward of rewards) {
     for (const [part, value] of Object.entries(reward)) {
+      if (part === countedPart)
+        throw new RewardError(
+          `reward part ${part}: expected another name, reward/${part} counts what papo cannot grade`,
+        );
       const values = byPart.get(part);
       if (values) values.push(value);
       else byPart.set(part, [value]);

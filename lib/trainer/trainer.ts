@@ -57,13 +57,17 @@ export class Trainer implements Stepper {
     const before = this.#counters();
     const batch = await this.#collector.collect(step, timer, signal);
     try {
+      const rewards = rewardMetrics(batch.rewards);
       const greedyRewards = await this.#greedyRewards(batch, step, { timer, signal });
       const result = await updater.update(
         { groups: batch.groups, step, ...(greedyRewards ? { greedyRewards } : {}) },
         timer,
         signal,
       );
-      return { metrics: this.#metrics(batch, result, { timer, before }), samples: this.#samples(batch.groups, result) };
+      return {
+        metrics: { ...rewards, ...this.#metrics(batch, result, { timer, before }) },
+        samples: this.#samples(batch.groups, result),
+      };
     } finally {
       for (const { prompt } of batch.groups) releasePrompt(prompt);
     }
@@ -107,7 +111,6 @@ export class Trainer implements Stepper {
     );
     const totalTokens = seqLengths.reduce((sum, length) => sum + length, 0);
     return {
-      ...rewardMetrics(batch.rewards),
       ...result.metrics,
       ...lengthMetrics("response_length", responses, config.data.maxResponseLength),
       ...lengthMetrics("prompt_length", prompts, config.data.maxPromptLength),

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { RewardError } from "../../lib/errors.ts";
 import { modelFlopsUtilisation, trainingFlops } from "../../lib/trainer/flops.ts";
 import { MetricSums, metricRow, metricTable } from "../../lib/trainer/metrics.ts";
 import {
@@ -79,6 +80,13 @@ test("lengths give mean, max, min and the share at the limit", () => {
   });
   expect(lengthMetrics("response_length", [], 7)).toEqual({});
   expect(spreadMetrics("critic/advantages", new Float32Array(0))).toEqual({});
+});
+
+test("a reward part may not have the name of papo's own counter", () => {
+  expect(() => rewardMetrics([{ overall: 1, symbolic_skipped: 1 }])).toThrow(RewardError);
+  expect(() => rewardMetrics([{ overall: 1, symbolic_skipped: 1 }])).toThrow(
+    /^reward part symbolic_skipped: expected/u,
+  );
 });
 
 test("a reward part that some responses lack is averaged over those that have it", () => {

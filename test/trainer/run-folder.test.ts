@@ -203,6 +203,14 @@ test("of many takers of one stale lock exactly one gets it", async () => {
   expect(outcomes.filter(({ status }) => status === "fulfilled").length).toBe(1);
 });
 
+test("what a process left that died while making its lock is removed with the next lock", async () => {
+  const dir = tempFolder();
+  writeFileSync(join(dir, ".lock-new-37"), "{}");
+  await using lock = await lockRunFolder(dir);
+  expect(lock).toBeDefined();
+  expect(readdirSync(dir)).toEqual([".lock"]);
+});
+
 test("a guard left by a process that died while taking over a lock is removed", async () => {
   const dir = tempFolder();
   writeFileSync(join(dir, ".lock"), "");
