@@ -7,7 +7,7 @@ export function registerQuickstart(program: Command): void {
     .command("quickstart")
     .description("train the shipped tiny model with PAPO on pictures of handwritten digits and show what it learns")
     .option("--out <dir>", "run folder (default: runs/quickstart, or the next free one)")
-    .option("--steps <count>", "training steps", integerFrom(1, 100_000), 120)
+    .option("--steps <count>", "training steps", integerFrom(1, 100_000), 200)
     .option("--seed <integer>", "root of the random numbers", integerFrom(0), 1)
     .option(
       "--recipe <name>",
