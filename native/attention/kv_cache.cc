@@ -14,6 +14,11 @@ PromptKv::PromptKv(const KvShape& shape, int64_t num_tokens)
       keys_(at::zeros({shape.num_layers, shape.num_kv_heads, shape.head_size, key_ld_}, at::kFloat)),
       values_(at::zeros({shape.num_layers, shape.num_kv_heads, num_tokens, shape.padded()}, at::kFloat)) {}
 
+int64_t PromptKv::bytes(const KvShape& shape, int64_t num_tokens) {
+  const int64_t per_head = shape.head_size * round_up(num_tokens, 2 * kLanes<float>) + num_tokens * shape.padded();
+  return shape.num_layers * shape.num_kv_heads * per_head * static_cast<int64_t>(sizeof(float));
+}
+
 void PromptKv::fill(int64_t layer, const at::Tensor& k_PKE, const at::Tensor& v_PKE) {
   keys_[layer].narrow(2, 0, num_tokens_).copy_(k_PKE.permute({1, 2, 0}));
   values_[layer].narrow(2, 0, shape_.head_size).copy_(v_PKE.permute({1, 0, 2}));
@@ -25,6 +30,11 @@ const float* PromptKv::keys(int64_t layer, int64_t kv_head) const {
 
 const float* PromptKv::values(int64_t layer, int64_t kv_head) const {
   return values_.data_ptr<float>() + (layer * shape_.num_kv_heads + kv_head) * num_tokens_ * shape_.padded();
+}
+
+int64_t ResponseKv::bytes(const KvShape& shape, int64_t num_tokens) {
+  const int64_t a_token = (shape.head_size + shape.padded()) * static_cast<int64_t>(sizeof(float));
+  return shape.num_layers * shape.num_kv_heads * round_up(num_tokens, kPageTokens) * a_token;
 }
 
 void ResponseKv::grow() {

@@ -17,6 +17,7 @@ struct KvShape {
 class PromptKv {
  public:
   PromptKv(const KvShape& shape, int64_t num_tokens);
+  static int64_t bytes(const KvShape& shape, int64_t num_tokens);
   // k_PKE and v_PKE [P, K, E] of one layer.
   void fill(int64_t layer, const at::Tensor& k_PKE, const at::Tensor& v_PKE);
   int64_t num_tokens() const { return num_tokens_; }
@@ -34,6 +35,7 @@ class PromptKv {
 class ResponseKv {
  public:
   explicit ResponseKv(const KvShape& shape) : shape_(shape) {}
+  static int64_t bytes(const KvShape& shape, int64_t num_tokens);
   // Makes room for one more token; its keys and values are then written layer by layer.
   void grow();
   void write(int64_t layer, const float* k_KE, const float* v_KE);  // the newest token

@@ -14,14 +14,14 @@ double max_abs_difference(const at::Tensor& ours, const at::Tensor& golden) {
 at::Tensor all_logits(const Policy& policy, const GoldenCase& golden) {
   GroupInput whole{golden.prompt, {}};
   whole.prompt.ids.insert(whole.prompt.ids.end(), golden.response.begin(), golden.response.end());
-  return Decoder(policy).logits(run_groups(policy, {&whole}, nullptr).hidden_TD);
+  return at::linear(run_groups(policy, {&whole}, nullptr).hidden_TD, policy.language.head.value).to(at::kFloat);
 }
 
 // Feeds the golden response, the same reversed and the golden one again over one prompt cache; -> the larger error of
 // the first and the third.
 double decode_error(const Policy& policy, const GoldenCase& golden, bool beside_others) {
   const Decoder decoder(policy);
-  const auto prompt = decoder.prefill({&golden.prompt}).front();
+  const auto prompt = decoder.prefill(golden.prompt);
   std::vector<std::vector<int64_t>> inputs{golden.response};
   if (beside_others) inputs = {golden.response, {golden.response.rbegin(), golden.response.rend()}, golden.response};
   std::vector<DecodingResponse> responses;

@@ -24,10 +24,10 @@ class Decoder {
   explicit Decoder(const Policy& policy);
   const KvShape& kv_shape() const { return shape_; }
 
-  // Several prompts in one packed pass.
-  std::vector<PrefilledPrompt> prefill(const std::vector<const PromptInput*>& prompts) const;
+  // A pass of its own, so that its rounding does not depend on other prompts.
+  PrefilledPrompt prefill(const PromptInput& prompt) const;
   // Feeds tokens[i] to responses[i] (those of one prompt next to each other) -> hidden states [M, D] that predict the
-  // token after it.
+  // token after it. A row is the same, bit for bit, whatever other rows there are.
   at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) const;
   // Logits [M, V] float32 of hidden states.
   at::Tensor logits(const at::Tensor& hidden_MD) const;

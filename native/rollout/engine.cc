@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "core/vec.h"
 #include "rollout/decoder.h"
+#include "rollout/memory.h"
 
 namespace papo {
 namespace {
@@ -15,9 +16,12 @@ struct LiveResponse {
   SampledResponse* out;
 };
 
-// A prompt with responses still in the batch.
+// A prompt with responses in the batch or still to enter it.
 struct LiveGroup {
+  size_t index;  // of the prompt
   PrefilledPrompt prompt;
+  at::Tensor first_logits_1V;
+  int64_t entered = 0;  // responses so far
   std::list<LiveResponse> responses;
 };
 
@@ -30,7 +34,7 @@ class Engine {
 
   std::vector<std::vector<SampledResponse>> run() {
     at::NoGradGuard no_grad;
-    while (next_prompt_ < prompts_.size() || num_live_ > 0) {
+    while (next_prompt_ < prompts_.size() || !live_.empty()) {
       poll_cancel();
       admit();
       if (num_live_ > 0) decode();
@@ -39,38 +43,50 @@ class Engine {
   }
 
  private:
-  // Prefills the prompts whose responses fit and samples their first tokens.
+  // Lets responses enter, prompt after prompt, while there is room, and samples their first tokens.
   void admit() {
-    std::vector<const PromptInput*> entering;
-    int64_t tokens = 0, entering_responses = 0;
-    const size_t first = next_prompt_;
-    while (next_prompt_ < prompts_.size()) {
-      const auto& prompt = prompts_[next_prompt_];
-      const int64_t length = static_cast<int64_t>(prompt.ids.size());
-      const bool full = num_live_ + entering_responses + spec_.n > spec_.max_concurrent;
-      const bool nothing_else = num_live_ == 0 && entering.empty();
-      if ((full || tokens + length > spec_.prefill_tokens) && !nothing_else) break;
-      entering.push_back(&prompt);
-      tokens += length;
-      entering_responses += spec_.n;
-      ++next_prompt_;
-    }
-    if (entering.empty()) return;
-    auto prefilled = decoder_.prefill(entering);
-    for (size_t i = 0; i < entering.size(); ++i) {
-      auto& group = live_.emplace_back();
-      group.prompt = std::move(prefilled[i]);
-      for (int64_t r = 0; r < spec_.n; ++r) {
-        const RandomStream stream(spec_.seed, Purpose::kRolloutToken,
-                                  {spec_.purpose, spec_.step, entering[i]->epoch, hash_id(entering[i]->example_id),
-                                   static_cast<uint64_t>(r)});
-        group.responses.push_back({{&group.prompt, ResponseKv(decoder_.kv_shape())}, stream, &out_[first + i][r]});
-        ++num_live_;
+    while (num_live_ < spec_.max_concurrent) {
+      const bool between_prompts = live_.empty() || live_.back().entered == spec_.n;
+      if (between_prompts && next_prompt_ == prompts_.size()) return;
+      const int64_t prompt_bytes =
+          between_prompts ? PromptKv::bytes(shape(), static_cast<int64_t>(prompts_[next_prompt_].ids.size())) : 0;
+      if (!has_memory(prompt_bytes)) return;
+      if (between_prompts) {
+        auto prompt = decoder_.prefill(prompts_[next_prompt_]);
+        auto first_logits_1V = decoder_.logits(prompt.last_hidden_1D);
+        live_.push_back({next_prompt_, std::move(prompt), std::move(first_logits_1V), 0, {}});
+        ++next_prompt_;
       }
-      std::vector<LiveResponse*> entered;
-      for (auto& response : group.responses) entered.push_back(&response);
-      sample(entered, decoder_.logits(group.prompt.last_hidden_1D).expand({spec_.n, -1}));
+      enter(live_.back());
     }
+  }
+
+  // Room for one more response and `more` bytes, when everything that lives grows to max_tokens.
+  bool has_memory(int64_t more) const {
+    int64_t growth = more + ResponseKv::bytes(shape(), spec_.max_tokens);
+    for (const auto& group : live_)
+      for (const auto& response : group.responses)
+        growth += ResponseKv::bytes(shape(), spec_.max_tokens) -
+                  ResponseKv::bytes(shape(), response.decoding.kv.num_tokens());
+    const int64_t available = available_memory();
+    if (growth <= available) return true;
+    check(num_live_ > 0, "generate",
+          "the keys and values of one response may need " + std::to_string(growth >> 20) + " MiB and " +
+              std::to_string(available >> 20) +
+              " MiB are free: lower data.maxResponseLength (rollout.maxConcurrentResponses is down to one already)",
+          "E_OOM");
+    return false;
+  }
+
+  void enter(LiveGroup& group) {
+    const auto& prompt = prompts_[group.index];
+    const RandomStream stream(
+        spec_.seed, Purpose::kRolloutToken,
+        {spec_.purpose, spec_.step, prompt.epoch, hash_id(prompt.example_id), static_cast<uint64_t>(group.entered)});
+    group.responses.push_back({{&group.prompt, ResponseKv(shape())}, stream, &out_[group.index][group.entered]});
+    ++group.entered;
+    ++num_live_;
+    sample({&group.responses.back()}, group.first_logits_1V);
     remove_finished();
   }
 
@@ -113,12 +129,15 @@ class Engine {
       num_live_ -= static_cast<int64_t>(std::erase_if(group->responses, [&](const LiveResponse& response) {
         return response.out->stopped || static_cast<int64_t>(response.out->ids.size()) >= spec_.max_tokens;
       }));
-      group = group->responses.empty() ? live_.erase(group) : std::next(group);
+      const bool done = group->responses.empty() && group->entered == spec_.n;
+      group = done ? live_.erase(group) : std::next(group);
     }
-    const auto total = static_cast<int64_t>(prompts_.size()) * spec_.n;
-    const auto entered = static_cast<int64_t>(next_prompt_) * spec_.n;
-    watch_.report(entered - num_live_, total);
+    const bool entering = !live_.empty() && live_.back().entered < spec_.n;
+    const auto entered = static_cast<int64_t>(next_prompt_) * spec_.n - (entering ? spec_.n - live_.back().entered : 0);
+    watch_.report(entered - num_live_, static_cast<int64_t>(prompts_.size()) * spec_.n);
   }
+
+  const KvShape& shape() const { return decoder_.kv_shape(); }
 
   const Policy& policy_;
   const std::vector<PromptInput>& prompts_;
@@ -135,7 +154,8 @@ class Engine {
 
 std::vector<std::vector<SampledResponse>> generate(const Policy& policy, const std::vector<PromptInput>& prompts,
                                                    const GenerateSpec& spec, const Watch& watch) {
-  check(spec.n >= 1 && spec.max_tokens >= 1, "generate", "n and max_tokens must be 1 or more", "E_VALUE");
+  check(spec.n >= 1 && spec.max_tokens >= 1 && spec.max_concurrent >= 1, "generate",
+        "n, max_tokens and max_concurrent must be 1 or more", "E_VALUE");
   check(policy.options.dtype != at::kDouble, "generate", "decoding keeps its cache in float32", "E_DTYPE");
   return Engine(policy, prompts, spec, watch).run();
 }

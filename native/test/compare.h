@@ -34,7 +34,7 @@ struct OpSpec {
   int64_t size(const char* name) const { return static_cast<int64_t>(number(name)); }
 };
 
-// rms_norm, swiglu, rope, linear, embedding, token_log_probs or group_attention.
+// rms_norm, swiglu, rope, linear, row_linear, embedding, token_log_probs or group_attention.
 Differences compare_op(const std::string& name, const OpSpec& spec);
 
 }  // namespace papo

@@ -66,14 +66,11 @@ double compare_decode(const Policy& policy, const GroupBatch& batch) {
   at::NoGradGuard no_grad;
   const Decoder decoder(policy);
   std::vector<const GroupInput*> groups;
-  std::vector<const PromptInput*> prompts;
-  for (const auto& group : batch.groups) {
-    groups.push_back(&group);
-    prompts.push_back(&group.prompt);
-  }
+  for (const auto& group : batch.groups) groups.push_back(&group);
   const auto pass = run_groups(policy, groups, nullptr);
   const auto expected_RV = decoder.logits(pass.hidden_TD.index_select(0, at::tensor(pass.head_rows, at::kLong)));
-  const auto prefilled = decoder.prefill(prompts);
+  std::vector<PrefilledPrompt> prefilled;
+  for (const auto& group : batch.groups) prefilled.push_back(decoder.prefill(group.prompt));
   std::list<Fed> live;
   double worst = 0;
   const auto check_row = [&](const at::Tensor& logits_V, int64_t row) {

@@ -5,6 +5,7 @@
 #include "ops/linear.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
+#include "ops/row_linear.h"
 #include "ops/swiglu.h"
 #include "ops/token_log_probs.h"
 #include "test/compare.h"
@@ -59,6 +60,20 @@ OpPair linear_pair(const OpSpec& spec) {
     return Named{{"y", linear(in[0], w[0], w.size() > 1 ? w[1] : Param{})}};
   };
   op.composed = [](const Tensors& in, const Tensors& w) {
+    return Named{{"y", linear_composed(in[0], w[0], w.size() > 1 ? w[1] : at::Tensor())}};
+  };
+  return op;
+}
+
+// Forward only.
+OpPair row_linear_pair(const OpSpec& spec) {
+  OpPair op = linear_pair(spec);
+  op.kernel = [](const Tensors& in, const Params& w) {
+    at::NoGradGuard no_grad;
+    return Named{{"y", row_linear(in[0], w[0], w.size() > 1 ? w[1] : Param{})}};
+  };
+  op.composed = [](const Tensors& in, const Tensors& w) {
+    at::NoGradGuard no_grad;
     return Named{{"y", linear_composed(in[0], w[0], w.size() > 1 ? w[1] : at::Tensor())}};
   };
   return op;
@@ -127,6 +142,7 @@ Differences compare_op(const std::string& name, const OpSpec& spec) {
                                                                      {"swiglu", swiglu_pair},
                                                                      {"rope", rope_pair},
                                                                      {"linear", linear_pair},
+                                                                     {"row_linear", row_linear_pair},
                                                                      {"embedding", embedding_pair},
                                                                      {"token_log_probs", token_log_probs_pair},
                                                                      {"group_attention", group_attention_pair}};

@@ -53,3 +53,19 @@ test("the gradients of all inputs and weights are compared", async () => {
   ]);
   expect(await names("embedding", { rows: 3, vocab: 5, width: 2 })).toEqual(["y", "grad table"]);
 });
+
+// 12 rows of 6, 4, 2 and 1 at a time, inputs and outputs around vectors of 16.
+test.each([
+  [1, 1, 1],
+  [2, 7, 37],
+  [3, 16, 16],
+  [7, 17, 111],
+  [13, 111, 15],
+  [37, 129, 65],
+])("row_linear of %i rows, %i inputs and %i outputs is linear's", async (rows, from, to) => {
+  for (const bias of [0, 1]) {
+    const sizes = { rows, in: from, out: to, bias };
+    expect(await worst("row_linear", "float32", sizes)).toBeLessThan(1e-6);
+    expect(await worst("row_linear", "bfloat16", sizes)).toBeLessThan(0.008); // one step of rounding apart
+  }
+});

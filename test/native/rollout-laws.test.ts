@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { GenerateSpec, PolicyHandle, PromptInput } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
-import { mixedGroups, setWeight, tinyConfig, tinyPolicy } from "../support/tiny-policy.ts";
+import { testing } from "../support/objective.ts";
+import { keep, mixedGroups, setWeight, tinyConfig, tinyPolicy } from "../support/tiny-policy.ts";
 
 const native = loadNative();
 const base: GenerateSpec = {
@@ -141,4 +142,46 @@ test.each([
 test("a float64 policy does not decode", async () => {
   const policy = await tinyPolicy({ trained: false, dtype: "float64" });
   await expect(generate(policy, promptsOf())).rejects.toMatchObject({ code: "E_DTYPE" });
+});
+
+// Wide enough that products of different numbers of rows round differently where their order depends on that number.
+describe.each(["float32", "bfloat16"] as const)("48 tokens of a wide %s policy", (dtype) => {
+  const text = { ...tinyConfig.text, hiddenSize: 256, intermediateSize: 704, numLayers: 3, numHeads: 8, numKvHeads: 2 };
+  const config = { ...tinyConfig, text, vision: { ...tinyConfig.vision, outHiddenSize: 256 } };
+  const spec = { maxTokens: 48, stopIds: [7], n: 5 };
+  const wide = async () => {
+    const options = { dtype, trained: false, freezeVisionTower: false, checkpointActivations: false };
+    const policy = keep(await native.createPolicy(config, options));
+    await native.initializeWeights(policy, 3);
+    for (const { name, shape } of native.policyTensors(policy)) {
+      const values = await testing.policyValues(policy, name, "weight");
+      if (shape.length > 1) await setWeight(policy, name, (index) => 6 * (values[index] ?? 0));
+    }
+    return policy;
+  };
+
+  test.each([1, 2, 3, 7, 11])("are the same with %i responses at a time, fewer than a prompt has too", async (most) => {
+    const policy = await wide();
+    const expected = await generate(policy, promptsOf(), spec);
+    expect(await generate(policy, promptsOf(), { ...spec, maxConcurrent: most })).toEqual(expected);
+  });
+
+  test("are the same for each prompt alone", async () => {
+    const policy = await wide();
+    const alone = [];
+    for (const prompt of promptsOf()) alone.push(...(await generate(policy, [prompt], spec)));
+    expect(alone).toEqual(await generate(policy, promptsOf(), spec));
+  });
+});
+
+test("a response whose cache cannot fit is E_OOM and names what to lower", async () => {
+  const policy = await tinyPolicy({ trained: false });
+  const call = generate(policy, promptsOf(), { maxTokens: 2 ** 40 });
+  await expect(call).rejects.toMatchObject({ code: "E_OOM" });
+  await expect(call).rejects.toThrow(/data\.maxResponseLength.*rollout\.maxConcurrentResponses/);
+});
+
+test("no responses at a time is E_VALUE", async () => {
+  const policy = await tinyPolicy({ trained: false });
+  await expect(generate(policy, promptsOf(), { maxConcurrent: 0 })).rejects.toMatchObject({ code: "E_VALUE" });
 });

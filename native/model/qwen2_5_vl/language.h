@@ -11,11 +11,14 @@ struct QkvRows {
   at::Tensor q_THE, k_TKE, v_TKE;  // rotated
 };
 
-// The three parts of a decoder layer, shared by training (group attention between them) and the cached decode.
+// linear of training, or row_linear of decoding.
+using LinearOp = at::Tensor (*)(const at::Tensor& x_NI, const Param& weight, const Param& bias);
+
+// The two parts of a decoder layer around its attention, shared by training and the cached decode.
 QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const TextConfig& config,
-                    const RopeTables& rope_tables);
+                    const RopeTables& rope_tables, LinearOp linear_op);
 at::Tensor finish_layer(const at::Tensor& x_TD, const at::Tensor& attended_THE, const DecoderLayerWeights& w,
-                        const TextConfig& config);
+                        const TextConfig& config, LinearOp linear_op);
 
 // Called with every layer's rotated keys and values, to fill a cache.
 using KvSink = std::function<void(int64_t layer, const at::Tensor& k_TKE, const at::Tensor& v_TKE)>;
