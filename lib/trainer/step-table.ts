@@ -28,6 +28,9 @@ const columns: readonly Column[] = [
   number("loss", 8, "actor/total_loss"),
 ];
 
+/** What the time left counts, on average over the steps so far. */
+const timed = ["timing_s/step", "timing_s/validation", "timing_s/save_checkpoint"];
+
 function number(title: string, width: number, metric: string): Column {
   return { title, width, show: (metrics) => formatNumber(metrics[metric]) };
 }
@@ -60,7 +63,7 @@ export class StepTable {
 
   #printStep(step: number, metrics: StepMetrics): void {
     this.#numSteps += 1;
-    this.#seconds += metrics["timing_s/step"] ?? 0;
+    this.#seconds += timed.reduce((sum, name) => sum + (metrics[name] ?? 0), 0);
     const left = formatDuration((this.#seconds / this.#numSteps) * (this.#totalSteps - step));
     const stepWidth = Math.max(4, 2 * this.#totalSteps.toString().length + 1);
     const shown = fitting(lineWidth(this.#stream) - stepWidth - leftWidth - 1);

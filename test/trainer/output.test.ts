@@ -53,6 +53,20 @@ test("a step line shows the chosen metrics, a dash for absent ones and the time 
   expect(header.length).toBe(line.length);
 });
 
+test("the time left counts validations and checkpoints by their mean over the steps", () => {
+  const { output, lines } = sink();
+  const table = new StepTable(output, 7, {});
+  table.print(1, { "timing_s/step": 10 });
+  table.print(2, { "timing_s/step": 10, "timing_s/validation": 14 });
+  table.print(3, { "timing_s/step": 10, "timing_s/save_checkpoint": 7 });
+  // 6 x 10; 5 x (20 + 14) / 2; 4 x (30 + 21) / 3
+  expect(
+    lines()
+      .slice(1)
+      .map((line) => line.trim().split(/ +/).at(-1)),
+  ).toEqual(["1:00", "1:25", "1:08"]);
+});
+
 test("a narrow terminal gets whole columns within its width, a wide one colours unless NO_COLOR is set", () => {
   for (const columns of [37, 60, 111]) {
     const { output, lines } = sink(columns);
