@@ -80,7 +80,6 @@ export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> 
   using model = await openModel(opened, options, signal);
   await using files = await EvalFiles.open(evalPaths(options.out), record);
   using phase = progress.phase("evaluating", dataset.length * settings.n, "responses");
-  let numTokens = 0;
   const { skips: unreadable } = await evaluate(
     { dataset, processor: opened.processor, rollout: model.rollout, scorer },
     {
@@ -91,13 +90,10 @@ export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> 
       maxSkippedShare: options.dataset?.maxSkippedShare,
       isDone: ({ id }) => files.finished.has(id),
       signal,
-      progress: (done) => {
+      progress: (done, _total, numTokens) => {
         phase.update(done, numTokens);
       },
-      onGroups: async (groups) => {
-        for (const { responses } of groups) numTokens += responses.reduce((sum, { ids }) => sum + ids.length, 0);
-        await files.append(groups.map((group) => itemOf(group, opened.processor)));
-      },
+      onGroups: (groups) => files.append(groups.map((group) => itemOf(group, opened.processor))),
     },
   );
   const { skips, numDropped } = dataset;

@@ -5,6 +5,7 @@ import type { Processor } from "../processor/processor.ts";
 import type { Scorer } from "../reward/reward.ts";
 import { scoreGroups } from "../reward/score-groups.ts";
 import type { Rollout, RolloutOptions } from "../rollout/rollout.ts";
+import { ResponseLengths } from "../trainer/response-lengths.ts";
 import type { RewardedGroup } from "../types.ts";
 import { PromptBatches, type PromptBatchOptions } from "./prompt-batches.ts";
 
@@ -16,8 +17,8 @@ export interface EvaluateParts {
 }
 
 export interface EvaluateOptions extends PromptBatchOptions, Pick<RolloutOptions, "sampling" | "purpose" | "step"> {
-  /** Responses finished, of all. */
-  readonly progress?: (done: number, total: number) => void;
+  /** Responses finished, of all, and about how many tokens this pass has sampled. */
+  readonly progress?: (done: number, total: number, numTokens: number) => void;
   /** Called with each batch's groups before they are released. */
   readonly onGroups?: (groups: readonly RewardedGroup[]) => void | Promise<void>;
 }
@@ -45,15 +46,18 @@ export async function evaluate(parts: EvaluateParts, options: EvaluateOptions): 
   const batches = new PromptBatches(dataset, processor, options);
   const sums = new Map<string, { sum: number; count: number }>();
   const responseLengths: number[] = [];
+  const lengths = new ResponseLengths();
   let numExamples = 0;
   for await (const { first, prompts } of batches) {
     const groups = await rollout.generate(prompts, {
       ...options,
-      progress: (done) => options.progress?.(first * n + done, dataset.length * n),
+      progress: (done) =>
+        options.progress?.(first * n + done, dataset.length * n, lengths.numTokens + lengths.estimate(done)),
     });
     const rewarded = await scoreGroups(scorer, groups, options.signal);
     await options.onGroups?.(rewarded);
     numExamples += rewarded.length;
+    lengths.add(rewarded);
     for (const { rewards, responses } of rewarded) {
       responseLengths.push(...responses.map(({ ids }) => ids.length));
       for (const reward of rewards) {

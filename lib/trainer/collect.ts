@@ -11,6 +11,7 @@ import { keepInformative } from "../rollout/filter.ts";
 import type { Rollout } from "../rollout/rollout.ts";
 import type { Prompt, Reward, RewardedGroup } from "../types.ts";
 import type { Progress } from "./progress.ts";
+import { ResponseLengths } from "./response-lengths.ts";
 import type { PhaseTimer } from "./step-metrics.ts";
 
 export interface CollectParts {
@@ -32,6 +33,7 @@ export interface RolloutBatch {
 
 export class Collector {
   readonly #parts: CollectParts;
+  readonly #lengths = new ResponseLengths();
 
   constructor(parts: CollectParts) {
     this.#parts = parts;
@@ -87,15 +89,17 @@ export class Collector {
   async #generate(prompts: readonly Prompt[], step: number, options: CallOptions) {
     const { config, rollout, progress } = this.#parts;
     using phase = progress.phase("rollout", prompts.length * config.rollout.n, "responses");
-    return await rollout.generate(prompts, {
+    const groups = await rollout.generate(prompts, {
       ...options,
       sampling: config.rollout,
       purpose: "training",
       step,
       progress: (done) => {
-        phase.update(done);
+        phase.update(done, this.#lengths.estimate(done));
       },
     });
+    this.#lengths.add(groups);
+    return groups;
   }
 }
 

@@ -111,8 +111,8 @@ async function validator(
         batchSize: config.data.valBatchSize,
         maxSkippedShare: config.data.maxSkippedShare,
         signal,
-        progress: (done) => {
-          phase.update(done);
+        progress: (done, _total, numTokens) => {
+          phase.update(done, numTokens);
         },
       },
     );

@@ -12,7 +12,7 @@ import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import type { Policy } from "../policy/policy.ts";
 import { groupInput } from "../rollout/rollout.ts";
-import type { RewardedGroup, StepMetrics } from "../types.ts";
+import type { Group, RewardedGroup, StepMetrics } from "../types.ts";
 import { MetricSums, type MetricWeights } from "./metrics.ts";
 import type { PolicyOptimizer } from "./policy-optimizer.ts";
 import type { Progress } from "./progress.ts";
@@ -91,6 +91,7 @@ export class Updater {
     const batch = handles.keep(native.createBatch(groups.map(groupInput)));
     const score = async (phaseName: string, scored: Policy, masked: boolean): Promise<LogProbsHandle> => {
       using phase = progress.phase(phaseName, groups.length, "groups");
+      const numTokens = tokenTotals(groups);
       const options = {
         temperature: config.rollout.temperature,
         entropy: masked && config.algorithm.entropy.kind === "full",
@@ -98,7 +99,7 @@ export class Updater {
         ...(masked ? { view: maskedView(config) } : {}),
       };
       const onProgress = (done: number): void => {
-        phase.update(done);
+        phase.update(done, numTokens[done]);
       };
       return handles.keep(
         await callNative({ signal, progress: onProgress }, (watch) =>
@@ -175,15 +176,18 @@ export class Updater {
     const sums = new MetricSums();
     const perceptionKl: number[] = [];
     const numGroups = update.groups.length;
-    using phase = progress.phase("update", this.#numOptimizerSteps(numGroups), "optimizer steps");
-    let done = 0;
+    const numTokens = tokenTotals(update.groups);
+    using phase = progress.phase("update", numGroups * algorithm.epochs, "groups");
     for (let pass = 0; pass < algorithm.epochs; pass += 1) {
       for (let first = 0; first < numGroups; first += optim.globalBatchSize) {
         const range = { first, last: Math.min(numGroups, first + optim.globalBatchSize) };
-        const report = await this.#step({ update, scores, advantage, spec, lr, range, isFirst: done === 0 }, signal);
+        const isFirst = pass === 0 && first === 0;
+        const report = await this.#step({ update, scores, advantage, spec, lr, range, isFirst }, signal, (done) => {
+          const passTokens = pass * (numTokens[numGroups] ?? 0);
+          phase.update(pass * numGroups + first + done, passTokens + (numTokens[first + done] ?? 0));
+        });
         sums.add(report.metrics, report);
         if (pass === 0) perceptionKl.push(...report.perceptionKl);
-        phase.update((done += 1));
       }
     }
     return { metrics: { ...sums.result(), ...coefficientMetrics(config, klPrcpCoef), "actor/lr": lr }, perceptionKl };
@@ -202,6 +206,7 @@ export class Updater {
       isFirst: boolean;
     },
     signal: AbortSignal | undefined,
+    progress: (done: number) => void,
   ): Promise<MetricWeights & { metrics: StepMetrics; perceptionKl: Float64Array }> {
     const { config, policy, optimizer } = this.#parts;
     const { update, scores, advantage, range } = work;
@@ -231,7 +236,7 @@ export class Updater {
             }),
       }),
     };
-    const report = await callNative({ signal }, (watch) =>
+    const report = await callNative({ signal, progress }, (watch) =>
       native.forwardBackward(policy.handle, scores.batch, work.spec, inputs, watch),
     ).catch((error: unknown) => {
       if (error instanceof NativeError && error.code === "E_NONFINITE") return undefined;
@@ -254,6 +259,15 @@ export class Updater {
       perceptionKl: report.perceptionKl,
     };
   }
+}
+
+/** [groups + 1] Tokens, prompts included, of the first so many groups. */
+function tokenTotals(groups: readonly Group[]): number[] {
+  let total = 0;
+  const tokens = groups.map(
+    ({ prompt, responses }) => (total += responses.reduce((sum, { ids }) => sum + ids.length, prompt.ids.length)),
+  );
+  return [0, ...tokens];
 }
 
 /** The coefficients that act at this step. */
