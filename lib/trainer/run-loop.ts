@@ -12,7 +12,7 @@ import {
 } from "./checkpoint.ts";
 import type { LoggerSet } from "./loggers.ts";
 import type { RunFolder } from "./run-folder.ts";
-import { type SampledGroup, writeSamples } from "./samples.ts";
+import { type SampledGroup, samplesText, writeSamples } from "./samples.ts";
 
 export interface TrainedStep {
   readonly metrics: StepMetrics;
@@ -31,6 +31,8 @@ export interface Validation {
   /** Higher is better. */
   readonly score: number;
   readonly metrics: StepMetrics;
+  /** Some groups, the same ones every time; written under samples/ when there are any. */
+  readonly samples: readonly SampledGroup[];
 }
 
 export interface LoopParts {
@@ -125,6 +127,7 @@ export class RunLoop {
       const { score } = validation;
       // Step 0 has no checkpoint that could be the best one.
       if (step > 0 && (best === null || score > best.score)) this.#state = { ...this.#state, best: { step, score } };
+      await this.#writeGenerations(step, validation.samples);
       const seconds = (performance.now() - startMs) / 1000;
       metrics = { ...metrics, ...validation.metrics, "timing_s/validation": seconds };
     }
@@ -133,6 +136,12 @@ export class RunLoop {
       this.#saveSeconds = undefined;
     }
     if (Object.keys(metrics).length > 0) await this.#parts.loggers.logStep(step, metrics);
+  }
+
+  async #writeGenerations(step: number, samples: readonly SampledGroup[]): Promise<void> {
+    if (samples.length === 0) return;
+    await writeSamples(this.#folder.samplesDir, step, samples, "val-");
+    await this.#parts.loggers.logText(step, "val/generations", samplesText(samples));
   }
 
   async #save(): Promise<void> {

@@ -13,6 +13,7 @@ import type { Disposal } from "./disposal.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
 import { type LoopParts, RunLoop, type TrainResult, type Validation } from "./run-loop.ts";
+import { pickGroups, sampledGroup, type SampledGroup } from "./samples.ts";
 import { spreadMetrics } from "./step-metrics.ts";
 import { Trainer } from "./trainer.ts";
 import { Updater } from "./updater.ts";
@@ -100,8 +101,11 @@ async function validator(
   if (config.data.val === null) return undefined;
   const dataset = await selectDataset(run, config.data.val);
   const sampling = config.rollout.val;
+  const picked = new Set(pickGroups(dataset.length, config.trainer.samplesPerStep));
   return async (step): Promise<Validation> => {
     using phase = progress.phase("validation", dataset.length * sampling.n, "responses");
+    const samples: SampledGroup[] = [];
+    let numSeen = 0;
     const { average, responseLengths, skips } = await evaluate(
       { dataset, processor, ...parts },
       {
@@ -114,12 +118,16 @@ async function validator(
         progress: (done, _total, numTokens) => {
           phase.update(done, numTokens);
         },
+        onGroups: (groups) => {
+          for (const group of groups)
+            if (picked.has(numSeen++)) samples.push(sampledGroup(group, processor.promptText(group.prompt)));
+        },
       },
     );
     for (const report of skips.reports) run.say(`validation: skipped ${report}`);
     const score = average["overall"] ?? 0;
     const rewards = Object.entries(average).map(([part, value]) => [`val/${part}_reward`, value] as const);
     const lengths = spreadMetrics("val/response_length", responseLengths);
-    return { score, metrics: { "val/reward_score": score, ...Object.fromEntries(rewards), ...lengths } };
+    return { score, samples, metrics: { "val/reward_score": score, ...Object.fromEntries(rewards), ...lengths } };
   };
 }

@@ -180,5 +180,5 @@ async function validate(
   }
   for (const report of batches.skips.reports) say(`validation: skipped ${report}`);
   const loss = sum / numTokens;
-  return { score: -loss, metrics: { "val/sft_loss": loss } };
+  return { score: -loss, metrics: { "val/sft_loss": loss }, samples: [] };
 }

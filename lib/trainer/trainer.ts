@@ -13,7 +13,7 @@ import { Collector, type RolloutBatch } from "./collect.ts";
 import type { Progress } from "./progress.ts";
 import type { Stepper, TrainedStep } from "./run-loop.ts";
 import type { SampledGroup } from "./samples.ts";
-import { pickGroups } from "./samples.ts";
+import { pickGroups, sampledGroup } from "./samples.ts";
 import { lengthMetrics, PhaseTimer, rewardMetrics, seqlenMetrics } from "./step-metrics.ts";
 import { memoryMetrics } from "./system-info.ts";
 import type { UpdateResult, Updater } from "./updater.ts";
@@ -127,27 +127,17 @@ export class Trainer implements Stepper {
     };
   }
 
-  #samples(groups: readonly RewardedGroup[], { advantages, perceptionKl }: UpdateResult): SampledGroup[] {
+  #samples(groups: readonly RewardedGroup[], result: UpdateResult): SampledGroup[] {
     const { config, promptText } = this.#parts;
     const { n } = config.rollout;
     return pickGroups(groups.length, config.trainer.samplesPerStep).flatMap((index) => {
       const group = groups[index];
       if (!group) return [];
-      const { example } = group.prompt;
-      return {
-        id: example.id,
-        promptText: promptText(group.prompt),
-        answer: example.answer,
-        numImages: example.images.length,
-        responses: group.responses.map(({ text, finishReason, ids: tokens }, response) => ({
-          text,
-          finishReason,
-          numTokens: tokens.length,
-          reward: group.rewards[response] ?? { overall: 0 },
-          advantage: advantages[index * n + response],
-          klPrcp: perceptionKl[index * n + response],
-        })),
-      };
+      return sampledGroup(group, promptText(group.prompt), (response) => ({
+        advantage: result.advantages[index * n + response],
+        klPrcp: result.perceptionKl[index * n + response],
+        klRef: result.referenceKl[index * n + response],
+      }));
     });
   }
 }

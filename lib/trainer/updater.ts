@@ -44,6 +44,8 @@ export interface UpdateResult {
   readonly advantages: readonly number[];
   /** Mean perception KL per response, nats; empty without the term. */
   readonly perceptionKl: readonly number[];
+  /** Mean KL of the rollout's policy to the reference per response, nats; empty where either was not scored. */
+  readonly referenceKl: readonly number[];
 }
 
 interface Scores {
@@ -75,6 +77,7 @@ export class Updater {
     return {
       advantages: advantage.perResponse,
       perceptionKl: result.perceptionKl,
+      referenceKl: advantage.referenceKl,
       metrics: { ...advantage.metrics, ...result.metrics },
     };
   }
@@ -129,8 +132,8 @@ export class Updater {
     const metrics: Record<string, number> = { ...spreadMetrics("critic/score", overall.flat()) };
     let inner = overall;
     let tokenAdvantages: LogProbsHandle | undefined;
-    if (klRef.mode === "reward" && old && ref) {
-      const kl = await callNative({}, () => loadNative().klPerResponse(old, ref, klRef.estimator));
+    const kl = old && ref && (await callNative({}, () => loadNative().klPerResponse(old, ref, klRef.estimator)));
+    if (klRef.mode === "reward" && kl) {
       const { coef } = klController;
       let next = 0;
       inner = overall.map((rewards) => rewards.map((reward) => reward - coef * (kl.sums[next++] ?? 0)));
@@ -159,7 +162,8 @@ export class Updater {
       ...spreadMetrics("critic/advantages", perResponse, lengths),
       ...spreadMetrics("critic/returns", perResponse, lengths),
     };
-    return { tokenAdvantages, perResponse, metrics: { ...metrics, ...spread } };
+    const referenceKl = Array.from(kl?.means ?? []);
+    return { tokenAdvantages, perResponse, referenceKl, metrics: { ...metrics, ...spread } };
   }
 
   async #optimize(

@@ -96,12 +96,13 @@ test("a resumed run forgets metrics and samples after its checkpoint and a line 
     await using run = await open(dir);
     for (const step of [0, 1, 2, 3]) await run.metrics.append(step, { "reward/overall": step / 7 });
     await run.writeCheckpoint(2, () => Promise.resolve());
-    for (const step of [2, 3]) writeFileSync(join(run.samplesDir, `step-00000${step}.jsonl`), "{}\n");
+    for (const name of ["step-000002", "step-000003", "val-step-000002", "val-step-000003"])
+      writeFileSync(join(run.samplesDir, `${name}.jsonl`), "{}\n");
   }
   writeFileSync(join(dir, "metrics.jsonl"), '{"step":4,"rew', { flag: "a" });
   await using run = await open(dir, true);
   expect(run.resumeFrom?.step).toBe(2);
-  expect(readdirSync(run.samplesDir)).toEqual(["step-000002.jsonl"]);
+  expect(readdirSync(run.samplesDir)).toEqual(["step-000002.jsonl", "val-step-000002.jsonl"]);
   await run.metrics.append(3, { again: 1 });
   const lines = readFileSync(join(dir, "metrics.jsonl"), "utf8");
   expect(lines).toBe(

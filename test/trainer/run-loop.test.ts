@@ -13,6 +13,7 @@ import { createLoggers } from "../../lib/trainer/loggers.ts";
 import { PolicyOptimizer } from "../../lib/trainer/policy-optimizer.ts";
 import { RunFolder } from "../../lib/trainer/run-folder.ts";
 import { type LoopParts, RunLoop } from "../../lib/trainer/run-loop.ts";
+import type { SampledGroup } from "../../lib/trainer/samples.ts";
 import { StepTable } from "../../lib/trainer/step-table.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -27,6 +28,11 @@ interface World {
   readonly resume?: boolean;
 }
 
+function sampleOf(overall: number): SampledGroup {
+  const response = { text: "\\boxed{7}", finishReason: "stop", numTokens: 3, reward: { overall } } as const;
+  return { id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, responses: [response] };
+}
+
 /** Runs three steps, or as the settings have it; gives what it said and the steps that were validated. */
 async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: World) {
   const config = runConfigOf({
@@ -34,7 +40,7 @@ async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: W
     data: { val: "val.jsonl", rolloutBatchSize: 1 },
     optim: { globalBatchSize: 1 },
     rollout: { n: 2 },
-    trainer: { outDir: dir, valBeforeTrain: false, ...trainer },
+    trainer: { outDir: dir, valBeforeTrain: false, loggers: ["jsonl"], ...trainer },
   });
   await using folder = await RunFolder.open({
     dir,
@@ -61,7 +67,7 @@ async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: W
   const said: string[] = [];
   const say = (line: string) => void said.push(line);
   const table = new StepTable({ write: () => true }, 3, {});
-  await using loggers = await createLoggers(["jsonl"], folder, table, say);
+  await using loggers = await createLoggers(config.trainer.loggers, folder, table, say);
   const parts: LoopParts = {
     stepper,
     checkpoint,
@@ -69,7 +75,7 @@ async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: W
     validate: (step) => {
       validated.push(step);
       const score = scores[validated.length - 1] ?? 0;
-      return Promise.resolve({ score, metrics: { "val/reward_score": score } });
+      return Promise.resolve({ score, metrics: { "val/reward_score": score }, samples: [sampleOf(score)] });
     },
     loggers,
     totalSteps: 3,
@@ -87,6 +93,21 @@ test("a validation before the first step is never the best checkpoint, which has
   expect(validated).toEqual([0, 1, 2, 3]);
   expect(ended).toMatchObject({ numSteps: 3, best: { step: 2, score: 0.7 } });
   expect(saved(dir)).toEqual(["step-000002", "step-000003"]);
+});
+
+test("responses of a validation are written as samples and as TensorBoard text", async () => {
+  const dir = join(tempFolder(), "run");
+  await run({ dir, trainer: { valFreq: 2, loggers: ["tensorboard"] }, scores: [0.3, 0.7] });
+  expect(readdirSync(join(dir, "samples")).toSorted()).toEqual(["val-step-000002.jsonl", "val-step-000003.jsonl"]);
+  expect(JSON.parse(readFileSync(join(dir, "samples", "val-step-000003.jsonl"), "utf8"))).toEqual({
+    step: 3,
+    ...{ id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, response: 0 },
+    ...{ text: "\\boxed{7}", finishReason: "stop", numTokens: 3, "reward/overall": 0.7 },
+  });
+  const [events = ""] = readdirSync(join(dir, "tensorboard"));
+  const text = readFileSync(join(dir, "tensorboard", events), "latin1");
+  expect(text).toContain("val/generations");
+  expect(text).toContain('response: \\boxed{7}\n\nreward: {"overall":0.7}');
 });
 
 test("valOnly validates the opened weights whatever valBeforeTrain says, those of a checkpoint too", async () => {
