@@ -4,6 +4,23 @@
 
 namespace papo {
 
+namespace {
+
+// An exception goes on in JavaScript; in an environment that is being terminated nothing runs any more, and it ends
+// here.
+void run(Napi::Env env, const Napi::Function& function, const JsCallback::Call& call) {
+  try {
+    call(env, function);
+  } catch (const Napi::Error& error) {
+    try {
+      if (!error.IsEmpty()) error.ThrowAsJavaScriptException();
+    } catch (const Napi::Error&) {
+    }
+  }
+}
+
+}  // namespace
+
 struct JsCallback::State {
   std::mutex mutex;
   bool gone = false;  // released, or its environment ends: the function must not be touched
@@ -39,7 +56,7 @@ void JsCallback::queue(Call call) const {
   const auto status =
       state_->function.NonBlockingCall(queued, [](Napi::Env env, Napi::Function function, Call* queued) {
         const std::unique_ptr<Call> owned(queued);
-        if (env != nullptr) (*owned)(env, function);
+        if (env != nullptr) run(env, function, *owned);
       });
   if (status != napi_ok) delete queued;
 }
