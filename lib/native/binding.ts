@@ -272,6 +272,8 @@ export interface NativeModule {
   createPolicy(config: NativeModelConfig, options: PolicyOptions): Promise<PolicyHandle>;
   /** Normal(0, 0.02) matrices, unit norms, zero biases. */
   initializeWeights(policy: PolicyHandle, seed: number, watch?: WatchOptions): Promise<void>;
+  /** What a policy of this configuration holds, with nothing allocated. */
+  modelTensors(config: NativeModelConfig): TensorShape[];
   policyTensors(policy: PolicyHandle): TensorShape[];
   readPolicy(policy: PolicyHandle, file: string, entries: readonly TensorEntry[], watch?: WatchOptions): Promise<void>;
   /** The file must not exist. */
@@ -354,7 +356,13 @@ export interface NativeModule {
   /** [3 * P] rotary positions: temporal, then height, then width. */
   ropePositions(
     config: NativeModelConfig,
-    prompt: { readonly ids: Int32Array; readonly imageGridThw: readonly (readonly number[])[] },
+    prompt: {
+      readonly ids: Int32Array;
+      readonly imageGridThw: readonly (readonly number[])[];
+      readonly videoGridThw?: readonly (readonly number[])[];
+      /** Seconds that a temporal patch of each video covers; absent: 1. */
+      readonly secondsPerGrid?: readonly number[];
+    },
   ): Int32Array;
   verifyCase(policy: PolicyHandle, golden: GoldenCase): Promise<VerifyReport>;
 }

@@ -119,15 +119,26 @@ Napi::Object shape_object(Napi::Env env, const std::string& name, at::IntArrayRe
   return out;
 }
 
+Napi::Value shapes_of(Napi::Env env, const ParameterStore& store) {
+  auto out = Napi::Array::New(env);
+  for (const auto& entry : store.entries()) out.Set(out.Length(), shape_object(env, entry.name, entry.shape));
+  return out;
+}
+
+// modelTensors(config: ModelConfig): {name, shape}[], with nothing allocated
+Napi::Value ModelTensors(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "model_tensors";
+  return guarded(info.Env(), op, [&] {
+    ParameterStore store;
+    qwen2_5_vl::declare_weights(store, parse_model_config(info[0], op));
+    return shapes_of(info.Env(), store);
+  });
+}
+
 // policyTensors(policy): {name, shape}[]
 Napi::Value PolicyTensors(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), "policy_tensors", [&] {
-    const auto policy = get_handle<Policy>(info[0], "policy_tensors");
-    auto out = Napi::Array::New(info.Env());
-    for (const auto& entry : policy->store.entries())
-      out.Set(out.Length(), shape_object(info.Env(), entry.name, entry.shape));
-    return out;
-  });
+  return guarded(info.Env(), "policy_tensors",
+                 [&] { return shapes_of(info.Env(), get_handle<Policy>(info[0], "policy_tensors")->store); });
 }
 
 // generate(policy, prompts, spec: GenerateSpec, watch): Promise<SampledResponse[][]>
@@ -387,20 +398,36 @@ Napi::Value MeanPerResponse(const Napi::CallbackInfo& info) {
   });
 }
 
-// ropePositions(config: ModelConfig, ids: Int32Array, grids: [t, h, w][]): Int32Array [3 * T], row after row
+std::vector<qwen2_5_vl::GridThw> parse_grids(const Fields& fields, const char* name) {
+  std::vector<qwen2_5_vl::GridThw> grids;
+  fields.each(name, [&](const Napi::Value& value) {
+    fields.require(value.IsArray() && value.As<Napi::Array>().Length() == 3, name, "three integers each");
+    auto& grid = grids.emplace_back();
+    for (uint32_t i = 0; i < 3; ++i) grid[i] = value.As<Napi::Array>().Get(i).ToNumber().Int64Value();
+  });
+  return grids;
+}
+
+// ropePositions(config: ModelConfig, {ids, imageGridThw, videoGridThw?, secondsPerGrid?}): Int32Array [3 * T], row
+// after row
 Napi::Value RopePositionRows(const Napi::CallbackInfo& info) {
   constexpr const char* op = "rope_positions";
   return guarded(info.Env(), op, [&] {
     const auto config = parse_model_config(info[0], op);
     const Fields fields(info[1], op, "prompt");
-    std::vector<qwen2_5_vl::Media> media;
-    fields.each("imageGridThw", [&](const Napi::Value& value) {
-      const auto grid = value.As<Napi::Array>();
-      qwen2_5_vl::GridThw sizes;
-      for (uint32_t i = 0; i < 3; ++i) sizes[i] = grid.Get(i).ToNumber().Int64Value();
-      media.push_back({sizes, 0.0});
-    });
-    const auto positions = qwen2_5_vl::rope_positions(fields.ids("ids"), media, {}, config);
+    std::vector<qwen2_5_vl::Video> videos;
+    if (fields.has("videoGridThw"))
+      for (const auto& grid : parse_grids(fields, "videoGridThw")) videos.push_back({grid});
+    if (fields.has("secondsPerGrid")) {
+      size_t index = 0;
+      fields.each("secondsPerGrid", [&](const Napi::Value& value) {
+        if (index < videos.size()) videos[index].seconds_per_grid = value.ToNumber().DoubleValue();
+        ++index;
+      });
+      fields.require(index == videos.size(), "secondsPerGrid", "one number a video");
+    }
+    const auto positions =
+        qwen2_5_vl::rope_positions(fields.ids("ids"), parse_grids(fields, "imageGridThw"), videos, config);
     std::vector<int64_t> rows;
     for (int axis = 0; axis < 3; ++axis)
       for (const auto& position : positions.rows) rows.push_back(position[axis]);
@@ -465,6 +492,7 @@ void export_policy(Napi::Env env, Napi::Object exports) {
   };
   add("createPolicy", CreatePolicy);
   add("initializeWeights", InitializeWeights);
+  add("modelTensors", ModelTensors);
   add("policyTensors", PolicyTensors);
   add("readPolicy", ReadTensors<Policy>);
   add("writePolicy", WriteTensors<Policy>);

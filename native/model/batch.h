@@ -15,14 +15,13 @@ struct PromptInput {
 struct GroupInput {
   PromptInput prompt;
   std::vector<std::vector<int64_t>> responses;
+  int64_t first_response = 0;  // the index of responses[0] among the prompt's: later ones of a group that was cut
 
   int64_t response_tokens() const {
     int64_t total = 0;
     for (const auto& response : responses) total += static_cast<int64_t>(response.size());
     return total;
   }
-  // Rows that one pass over the group takes (the last token of a response needs none).
-  int64_t rows() const { return static_cast<int64_t>(prompt.ids.size()) + response_tokens(); }
 };
 
 struct GroupBatch {

@@ -39,19 +39,23 @@ void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInp
 UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
                           const UpdateInputs& inputs, const Watch& watch) {
   at::AutoGradMode with_grad(true);
-  const auto tokens = batch.token_offsets(), responses = batch.response_offsets();
-  const int64_t first_response = responses[inputs.first_group];
+  const int64_t first_response = batch.response_offsets()[inputs.first_group];
+  PassRows rows = pass_rows(nullptr);
+  if (inputs.recompute != nullptr) {  // both branches' activations are held until the backward pass
+    const auto masked = pass_rows(inputs.recompute);
+    rows = {rows.prompt_a_group + masked.prompt_a_group, masked.prompt_a_response, rows.response + masked.response};
+  }
   UpdateReport report;
-  for (const auto& [first, last] : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens)) {
+  for (const auto& part : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens, rows)) {
     poll_cancel();
     std::vector<const GroupInput*> groups;
     ObjectiveBatch micro;
-    for (int64_t g = first; g < last; ++g) {
-      groups.push_back(&batch.groups[g]);
-      for (const auto& response : batch.groups[g].responses)
+    for (const auto& group : part.groups) {
+      groups.push_back(&group);
+      for (const auto& response : group.responses)
         micro.response_lengths.push_back(static_cast<int64_t>(response.size()));
     }
-    const int64_t begin = tokens[first], end = tokens[last];
+    const int64_t begin = part.first_token, end = begin + part.num_tokens();
     if (begin == end) {
       if (spec.kl_prcp) report.perception_kl.resize(report.perception_kl.size() + micro.response_lengths.size(), 0.0);
       continue;
@@ -72,13 +76,14 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
         micro.aug_entropy_R = inputs.aug_log_probs->entropy_R.slice(0, begin, end);
     }
     if (inputs.advantages_R.defined()) micro.advantages_R = inputs.advantages_R.slice(0, begin, end);
-    micro.weights = inputs.weights.slice(responses[first] - first_response, responses[last] - first_response);
+    micro.weights = inputs.weights.slice(part.first_response - first_response,
+                                         part.first_response - first_response + part.num_responses());
     const auto result = objective(spec, micro);
     torch::autograd::backward({result.loss}, {});
     add_metrics(report.metrics, result.metrics);
     report.perception_kl.insert(report.perception_kl.end(), result.perception_kl.begin(), result.perception_kl.end());
     report.num_tokens += result.num_tokens;
-    watch.report(last - inputs.first_group, inputs.last_group - inputs.first_group);
+    watch.report(part.groups_done, inputs.last_group - inputs.first_group);
   }
   return report;
 }

@@ -2,12 +2,13 @@
 import { describe, expect, test } from "vitest";
 import type { GroupInput, ResponseWeights } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
-import { fullSpec } from "../support/objective.ts";
+import { fullSpec, plainSpec } from "../support/objective.ts";
 import {
   batchOf,
   gradientDifference,
   inputsFor,
   logProbs,
+  maskedView,
   metricDifference,
   mixedGroups,
   nearLogProbs,
@@ -59,6 +60,21 @@ describe.each(precisions)("%s", (dtype, tolerance) => {
     expect(cut.report.numTokens).toBe(whole.report.numTokens);
     expect(relativeDifference(cut.report.perceptionKl, whole.report.perceptionKl)).toBeLessThan(tolerance);
     expect(gradientDifference(cut.gradient, whole.gradient)).toBeLessThan(tolerance);
+  });
+
+  test.each([1, 30, 45, 70])("with a mask per response, %i rows a micro-batch change nothing", async (maxTokens) => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const { oldLogProbs, refLogProbs } = await nearLogProbs(policy, groups, { dtype });
+    const inputs = { oldLogProbs, refLogProbs, recompute: { ...maskedView, perResponse: true } };
+    const whole = await update(policy, groups, fullSpec, inputs);
+    const cut = await update(policy, groups, fullSpec, { ...inputs, maxTokens });
+    expect(metricDifference(cut.report, whole.report)).toBeLessThan(tolerance);
+    expect(relativeDifference(cut.report.perceptionKl, whole.report.perceptionKl)).toBeLessThan(tolerance);
+    expect(gradientDifference(cut.gradient, whole.gradient)).toBeLessThan(tolerance);
+    const scores = await logProbs(policy, groups, { view: inputs.recompute });
+    const cutScores = await logProbs(policy, groups, { view: inputs.recompute, maxTokens });
+    expect(relativeDifference(cutScores, scores)).toBeLessThan(tolerance);
   });
 
   test("two optimizer batches add up to the whole batch", async () => {
@@ -149,4 +165,31 @@ test("every response has its perception KL, in order, wherever micro-batches are
   const log = await native.klPerResponse(await score(policy, batchOf(groups)), inputs.augLogProbs, "k3");
   expect(report.perceptionKl).toHaveLength(7);
   expect(relativeDifference(report.perceptionKl, log.means)).toBeLessThan(1e-4);
+});
+
+test("a group larger than a micro-batch is cut between its responses", async () => {
+  // A piece is 3 prompt rows and a response of 5. Each reports the groups that are done: two pieces none, the third one.
+  const policy = await tinyPolicy();
+  const groups = [
+    { prompt: prompt("a", [1, 2, 3]), responses: [response(5, 1), response(5, 2), response(5, 3)] },
+    { prompt: prompt("b", [1, 2, 3]), responses: [response(5, 4)] },
+  ];
+  const seen: number[] = [];
+  const progress = (done: number) => {
+    seen.push(done);
+  };
+  const inputs = inputsFor(groups, { maxTokens: 8 });
+  await native.forwardBackward(policy, batchOf(groups), plainSpec, inputs, { progress });
+  // With a mask per response, a group takes 3 rows and each of its responses 5 plain and 3 + 5 masked ones: two of the
+  // first group fit, then its third with the other group.
+  const recompute = { ...maskedView, perResponse: true };
+  await native.forwardBackward(
+    policy,
+    batchOf(groups),
+    fullSpec,
+    { ...inputs, ...(await nearLogProbs(policy, groups, {})), recompute, maxTokens: 32 },
+    { progress },
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(seen).toEqual([0, 0, 1, 2, 0, 2]);
 });

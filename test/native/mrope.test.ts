@@ -69,3 +69,39 @@ test.each([
 ])("%s are E_SHAPE", (_, ids, grids, text) => {
   expect(() => positions(ids, grids)).toThrow(text);
 });
+
+describe("a video", () => {
+  const ids = Int32Array.from([5, ...new Array<number>(4).fill(config.videoTokenId), 6]);
+  // Grid [2, 2, 4]: two frames of one row and two columns at offset 1. Worked out by transformers 5.17's rule.
+  const at = (secondsPerGrid?: number) =>
+    loadNative().ropePositions(config, {
+      ids,
+      imageGridThw: [],
+      videoGridThw: [[2, 2, 4]],
+      ...(secondsPerGrid === undefined ? {} : { secondsPerGrid: [secondsPerGrid] }),
+    });
+
+  test.each([
+    [0.5, 0], // whole seconds only
+    [1, 4],
+    [undefined, 4],
+    [2.9, 8],
+  ])("of %d seconds a grid has frames %i apart; text goes on behind its columns", (seconds, interval) => {
+    const time = [0, 1, 1, 1 + interval, 1 + interval, 3];
+    expect([...at(seconds)]).toEqual([...time, 0, 1, 1, 1, 1, 3, 0, 1, 2, 1, 2, 3]);
+  });
+
+  test("and a picture are told apart by their tokens", () => {
+    const mixed = Int32Array.from([config.videoTokenId, config.imageTokenId, config.imageTokenId]);
+    const both = { ids: mixed, imageGridThw: [[1, 2, 4]], videoGridThw: [[1, 2, 2]] };
+    expect([...loadNative().ropePositions(config, both)]).toEqual([0, 1, 1, 0, 1, 1, 0, 1, 2]);
+  });
+
+  test("without its tokens, or with seconds for another number of videos, is refused", () => {
+    const grids = { imageGridThw: [], videoGridThw: [[1, 2, 2]] };
+    const call = (more: object) => () =>
+      loadNative().ropePositions(config, { ids: Int32Array.of(1), ...grids, ...more });
+    expect(call({})).toThrow("the prompt has tokens for 0 of 1 videos");
+    expect(call({ secondsPerGrid: [1, 2] })).toThrow("secondsPerGrid: expected one number a video");
+  });
+});

@@ -4,8 +4,8 @@
 
 namespace papo::qwen2_5_vl {
 
-RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<Media>& images,
-                             const std::vector<Media>& videos, const Config& config) {
+RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<GridThw>& images,
+                             const std::vector<Video>& videos, const Config& config) {
   RopePositions out;
   out.rows.reserve(ids.size());
   out.next = 0;
@@ -19,28 +19,28 @@ RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<
       ++i;
       continue;
     }
-    const auto& list = is_image ? images : videos;
-    size_t& index = is_image ? image : video;
-    check(index < list.size(), "rope_positions", "more image tokens than the pictures' grids give");
-    const auto& media = list[index++];
-    const int64_t frames = media.grid[0], rows = media.grid[1] / merge, columns = media.grid[2] / merge;
+    check(is_image ? image < images.size() : video < videos.size(), "rope_positions",
+          "more image tokens than the pictures' grids give");
+    const auto& grid = is_image ? images[image] : videos[video].grid;
+    const int64_t interval = is_image ? 1
+                                      : static_cast<int64_t>(config.vision.tokens_per_second) *
+                                            static_cast<int64_t>(videos[video].seconds_per_grid);
+    ++(is_image ? image : video);
+    const int64_t frames = grid[0], rows = grid[1] / merge, columns = grid[2] / merge;
     const size_t count = static_cast<size_t>(frames * rows * columns);
     check(i + count <= ids.size() &&
               std::all_of(ids.begin() + i, ids.begin() + i + count, [&](int64_t id) { return id == ids[i]; }),
           "rope_positions", "fewer image tokens than a picture's grid needs (" + std::to_string(count) + ")");
-    int64_t last = 0;
-    for (int64_t t = 0; t < frames; ++t) {
-      const int64_t time =
-          static_cast<int64_t>(static_cast<double>(t) * media.seconds_per_frame_pair * config.vision.tokens_per_second);
-      last = std::max({last, time, rows - 1, columns - 1});
+    for (int64_t t = 0; t < frames; ++t)
       for (int64_t y = 0; y < rows; ++y)
-        for (int64_t x = 0; x < columns; ++x) out.rows.push_back({out.next + time, out.next + y, out.next + x});
-    }
-    out.next += last + 1;
+        for (int64_t x = 0; x < columns; ++x) out.rows.push_back({out.next + t * interval, out.next + y, out.next + x});
+    out.next += std::max(rows, columns);
     i += count;
   }
-  check(image == images.size() && video == videos.size(), "rope_positions",
+  check(image == images.size(), "rope_positions",
         "the prompt has tokens for " + std::to_string(image) + " of " + std::to_string(images.size()) + " pictures");
+  check(video == videos.size(), "rope_positions",
+        "the prompt has tokens for " + std::to_string(video) + " of " + std::to_string(videos.size()) + " videos");
   return out;
 }
 

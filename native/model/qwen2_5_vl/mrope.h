@@ -9,9 +9,9 @@ namespace papo::qwen2_5_vl {
 // Patches before the 2x2 merge: frames, rows, columns.
 using GridThw = std::array<int64_t, 3>;
 
-struct Media {
+struct Video {
   GridThw grid;
-  double seconds_per_frame_pair = 0;  // videos: seconds that one temporal patch covers; 0 for pictures
+  double seconds_per_grid = 1;  // that one temporal patch covers
 };
 
 struct RopePositions {
@@ -20,11 +20,13 @@ struct RopePositions {
 };
 
 // Positions of `ids` whose image and video tokens are expanded to the merged grids, in order of appearance.
-// Text counts up on all rows; a picture of merged grid (t, h, w) at offset p gives (t * seconds * tokens_per_second,
-// row, column) + p; text goes on at the largest position + 1. As transformers' Qwen2_5_VLModel.get_rope_index.
-// Throws E_SHAPE when the tokens and the grids do not match.
-RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<Media>& images,
-                             const std::vector<Media>& videos, const Config& config);
+// Text counts up on all rows; the cell (t, row, column) of a merged picture at offset p is (t, row, column) + p, that
+// of a video (t * tokens_per_second * whole seconds, row, column) + p. Text goes on at p + the larger of rows and
+// columns, also behind a video whose time has gone further. As get_rope_index of transformers 5.17's
+// modeling_qwen2_5_vl. The published code differs for videos: it multiplies before it rounds down, and goes on at the
+// largest position + 1. The golden data has no video. Throws E_SHAPE when the tokens and the grids do not match.
+RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<GridThw>& images,
+                             const std::vector<Video>& videos, const Config& config);
 
 struct RopeTables {
   at::Tensor cos_TE, sin_TE;

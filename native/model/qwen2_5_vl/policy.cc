@@ -74,14 +74,15 @@ std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<co
   size_t image = 0;
   int64_t embed_row = 0;
   for (const auto* prompt : prompts) {
-    std::vector<Media> media;
-    for (size_t i = 0; i < prompt->images.size(); ++i) media.push_back({pixels.grids[image++], 0.0});
-    auto positions = rope_positions(prompt->ids, media, {}, config);
+    const auto first = pixels.grids.begin() + static_cast<int64_t>(image);
+    const std::vector<GridThw> grids(first, first + static_cast<int64_t>(prompt->images.size()));
+    image += grids.size();
+    auto positions = rope_positions(prompt->ids, grids, {}, config);
     const auto ids = at::tensor(prompt->ids, at::kLong);
     check(prompt->ids.empty() || (ids.min().item<int64_t>() >= 0 && ids.max().item<int64_t>() < config.text.vocab_size),
           "embed_prompts", "a prompt has a token outside the vocabulary", "E_VALUE");
     auto embeds = embedding(ids, policy.language.embed_tokens);
-    if (!media.empty()) {
+    if (!grids.empty()) {
       const auto image_rows = ids.eq(config.image_token_id).nonzero().squeeze(1);
       const int64_t count = image_rows.size(0);
       embeds = embeds.index_copy(0, image_rows, image_embeds_MD.narrow(0, embed_row, count));
@@ -152,10 +153,10 @@ TokenScores score_per_response(const Policy& policy, const std::vector<const Gro
   std::vector<at::Tensor> log_probs, entropies;
   for (const auto* group : groups) {
     for (size_t i = 0; i < group->responses.size(); ++i) {
-      const GroupInput single{group->prompt, {group->responses[i]}};
+      const GroupInput single{group->prompt, {group->responses[i]}, 0};
       MaskedView own = view;
       own.per_response = false;
-      own.response_index = static_cast<int64_t>(i);
+      own.response_index = group->first_response + static_cast<int64_t>(i);
       auto scores = score_groups(policy, {&single}, temperature, with_entropy, &own);
       log_probs.push_back(scores.log_probs_N);
       if (with_entropy) entropies.push_back(scores.entropy_N);
@@ -176,18 +177,66 @@ TokenScores score_groups(const Policy& policy, const std::vector<const GroupInpu
                          {temperature, with_entropy});
 }
 
-std::vector<std::pair<int64_t, int64_t>> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end,
-                                                           int64_t max_tokens) {
-  std::vector<std::pair<int64_t, int64_t>> cuts;
-  int64_t tokens = 0;
-  for (int64_t g = begin; g < end; ++g) {
-    const int64_t rows = batch.groups[g].rows();
-    if (cuts.empty() || tokens + rows > max_tokens) {
-      cuts.emplace_back(g, g);
-      tokens = 0;
+PassRows pass_rows(const MaskedView* view) {
+  return view != nullptr && view->per_response ? PassRows{0, 1, 1} : PassRows{1, 0, 1};
+}
+
+int64_t MicroBatch::num_responses() const {
+  int64_t total = 0;
+  for (const auto& group : groups) total += static_cast<int64_t>(group.responses.size());
+  return total;
+}
+
+int64_t MicroBatch::num_tokens() const {
+  int64_t total = 0;
+  for (const auto& group : groups) total += group.response_tokens();
+  return total;
+}
+
+std::vector<MicroBatch> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end, int64_t max_tokens,
+                                          const PassRows& rows) {
+  const auto tokens = batch.token_offsets(), responses = batch.response_offsets();
+  std::vector<MicroBatch> cuts;
+  int64_t taken = 0, first_response = responses[begin], first_token = tokens[begin];
+  // Responses [from, to) of group g, in the current micro-batch or in a new one.
+  const auto add = [&](int64_t g, size_t from, size_t to) {
+    const auto& group = batch.groups[g];
+    GroupInput part{
+        group.prompt, {group.responses.begin() + from, group.responses.begin() + to}, static_cast<int64_t>(from)};
+    const auto prompt = static_cast<int64_t>(group.prompt.ids.size()), count = static_cast<int64_t>(to - from);
+    const int64_t cost =
+        prompt * (rows.prompt_a_group + rows.prompt_a_response * count) + rows.response * part.response_tokens();
+    if (cuts.empty() || taken + cost > max_tokens) {
+      cuts.push_back({{}, first_response, first_token, g - begin});
+      taken = 0;
     }
-    cuts.back().second = g + 1;
-    tokens += rows;
+    taken += cost;
+    first_response += count;
+    first_token += part.response_tokens();
+    cuts.back().groups.push_back(std::move(part));
+    cuts.back().groups_done = g - begin + (to == group.responses.size());
+  };
+  for (int64_t g = begin; g < end; ++g) {
+    const auto& group = batch.groups[g];
+    const auto prompt = static_cast<int64_t>(group.prompt.ids.size());
+    const size_t count = group.responses.size();
+    const int64_t whole = prompt * (rows.prompt_a_group + rows.prompt_a_response * static_cast<int64_t>(count)) +
+                          rows.response * group.response_tokens();
+    if (whole <= max_tokens || count <= 1) {
+      add(g, 0, count);
+      continue;
+    }
+    for (size_t from = 0, to = 0; from < count; from = to) {
+      int64_t cost = prompt * rows.prompt_a_group;
+      while (to < count) {
+        const int64_t more =
+            prompt * rows.prompt_a_response + rows.response * static_cast<int64_t>(group.responses[to].size());
+        if (to > from && cost + more > max_tokens) break;
+        cost += more;
+        ++to;
+      }
+      add(g, from, to);
+    }
   }
   return cuts;
 }
@@ -197,14 +246,14 @@ TokenScores score_batch(const Policy& policy, const GroupBatch& batch, double te
   at::NoGradGuard no_grad;
   const auto total = static_cast<int64_t>(batch.groups.size());
   std::vector<at::Tensor> log_probs, entropies;
-  for (const auto& [first, last] : cut_micro_batches(batch, 0, total, max_tokens)) {
+  for (const auto& micro : cut_micro_batches(batch, 0, total, max_tokens, pass_rows(view))) {
     poll_cancel();
     std::vector<const GroupInput*> groups;
-    for (int64_t g = first; g < last; ++g) groups.push_back(&batch.groups[g]);
+    for (const auto& group : micro.groups) groups.push_back(&group);
     auto scores = score_groups(policy, groups, temperature, with_entropy, view);
     log_probs.push_back(scores.log_probs_N);
     if (with_entropy) entropies.push_back(scores.entropy_N);
-    watch.report(last, total);
+    watch.report(micro.groups_done, total);
   }
   check(!log_probs.empty(), "score_batch", "an empty batch");
   return {at::cat(log_probs, 0), with_entropy ? at::cat(entropies, 0) : at::Tensor()};

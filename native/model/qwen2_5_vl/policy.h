@@ -57,9 +57,24 @@ GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*
 TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
                          bool with_entropy, const MaskedView* view);
 
-// Cuts groups [begin, end) into runs of at most max_tokens rows; a larger group stands alone. -> [first, last) pairs
-std::vector<std::pair<int64_t, int64_t>> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end,
-                                                           int64_t max_tokens);
+// How often a micro-batch runs what it holds: a plain pass runs a prompt once a group and every response once, one with
+// a mask per response runs the prompt for each. Passes whose graphs are kept together add up.
+struct PassRows {
+  int64_t prompt_a_group = 0, prompt_a_response = 0, response = 0;
+};
+PassRows pass_rows(const MaskedView* view);
+
+struct MicroBatch {
+  std::vector<GroupInput> groups;               // whole ones, or some responses of one
+  int64_t first_response = 0, first_token = 0;  // in the whole batch
+  int64_t groups_done = 0;                      // groups before `end` of the batch that it completes
+  int64_t num_responses() const;
+  int64_t num_tokens() const;
+};
+// Cuts groups [begin, end) into micro-batches of at most max_tokens rows. A group that is larger alone is cut between
+// its responses; a response that is larger alone stands alone.
+std::vector<MicroBatch> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end, int64_t max_tokens,
+                                          const PassRows& rows);
 
 // score_groups without gradients over a whole batch, in micro-batches.
 TokenScores score_batch(const Policy& policy, const GroupBatch& batch, double temperature, bool with_entropy,
