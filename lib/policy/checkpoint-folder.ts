@@ -57,7 +57,6 @@ const indexFile = "model.safetensors.index.json";
 const indexMaxBytes = 64_000_000;
 /** As transformers' save_pretrained. */
 const defaultShardBytes = 5_000_000_000;
-const maxNamed = 12;
 const loadableDtypes: readonly TensorDtype[] = ["F32", "BF16", "F16"];
 const dtypeNames: Readonly<Record<WeightDtype, TensorDtype>> = { float32: "F32", bfloat16: "BF16", float16: "F16" };
 
@@ -65,7 +64,7 @@ const dtypeNames: Readonly<Record<WeightDtype, TensorDtype>> = { float32: "F32",
  * Where each of the model's tensors lies in a checkpoint folder. A stored `lm_head.weight` that is not expected (tied
  * embeddings) is left out.
  * @throws {CheckpointError} when there are no weights, a header is wrong, or tensors are missing, extra, of another
- *   shape or of another dtype than F32, BF16 and F16: all of them in one error, long lists cut with a count
+ *   shape or of another dtype than F32, BF16 and F16: every one of them in one error
  */
 export async function planLoad(dir: string, expected: readonly TensorShape[]): Promise<LoadPlan> {
   const index = existsSync(join(dir, singleFile)) ? undefined : await readIndex(dir);
@@ -203,8 +202,7 @@ class Problems {
   text(): string {
     return [...this.#byKind]
       .map(([kind, all]) => {
-        const more = all.length > maxNamed ? `, and ${all.length - maxNamed} more` : "";
-        return `${all.length} ${kind}: ${all.slice(0, maxNamed).join(", ")}${more}`;
+        return `${all.length} ${kind}: ${all.join(", ")}`;
       })
       .join("; ");
   }

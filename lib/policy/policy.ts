@@ -1,10 +1,12 @@
 // A policy for TypeScript: opened from and saved to checkpoint folders, a thin class over the native handle.
-import { mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { CheckpointError, NativeError } from "../errors.ts";
 import type { PolicyHandle } from "../native/binding.ts";
 import { callNative, type CallOptions } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
-import { planLoad, planSave } from "./checkpoint-folder.ts";
+import { planLoad, planSave, type SaveFile } from "./checkpoint-folder.ts";
 import { type ModelConfig, readModelConfig, type WeightDtype } from "./model-config.ts";
 import { copySideFiles, writeConfig } from "./side-files.ts";
 
@@ -42,20 +44,18 @@ export class Policy implements Disposable {
    */
   static async open(dir: string, options: OpenOptions = {}): Promise<Policy> {
     const config = await readModelConfig(dir);
+    const native = loadNative();
+    // Before any weight has memory: a folder that does not fit costs nothing.
+    const plan = await planLoad(dir, await callNative({}, () => native.modelTensors(config)));
     const policy = await Policy.#create(dir, config, options);
     try {
-      const native = loadNative();
-      const plan = await planLoad(dir, native.policyTensors(policy.handle));
       for (const file of plan.files) {
         await callNative(options, (watch) => native.readPolicy(policy.handle, file.path, file.entries, watch));
       }
       return policy;
     } catch (error) {
       policy[Symbol.dispose]();
-      if (error instanceof NativeError && error.code === "E_IO") {
-        throw new CheckpointError(dir, error.message, { cause: error });
-      }
-      throw error;
+      throw asCheckpointError(dir, error);
     }
   }
 
@@ -82,6 +82,7 @@ export class Policy implements Disposable {
    * Writes a folder that transformers' `from_pretrained` opens: the weights in the dtype of the source checkpoint
    * unless told otherwise, and the source's configuration, tokenizer and processor files.
    * @param dir an empty or absent folder
+   * @throws {CheckpointError} when a file cannot be written or is there already; a half-written one is removed
    */
   async save(dir: string, options: SaveOptions = {}): Promise<void> {
     const native = loadNative();
@@ -90,15 +91,28 @@ export class Policy implements Disposable {
     for (const from of options.sideFileDirs ?? [this.#dir]) await copySideFiles(from, dir);
     await writeConfig(dir, this.config.raw, dtype);
     const plan = planSave(dir, native.policyTensors(this.handle), dtype, options.maxShardBytes);
-    for (const file of plan.files) {
-      await callNative(options, (watch) =>
-        native.writePolicy(this.handle, file.path, file.header, file.entries, watch),
-      );
-    }
+    for (const file of plan.files) await this.#write(dir, file, options);
     if (plan.index) await writeFile(plan.index.path, plan.index.text);
+  }
+
+  async #write(dir: string, { path, header, entries }: SaveFile, options: SaveOptions): Promise<void> {
+    const native = loadNative();
+    if (existsSync(path)) throw new CheckpointError(dir, `expected no ${basename(path)}, got one`);
+    try {
+      await callNative(options, (watch) => native.writePolicy(this.handle, path, header, entries, watch));
+    } catch (error) {
+      await rm(path, { force: true }); // half of it would look like a checkpoint
+      throw asCheckpointError(dir, error);
+    }
   }
 
   [Symbol.dispose](): void {
     loadNative().dispose(this.handle);
   }
+}
+
+/** A failed read or write as the folder's error; anything else as it is. */
+function asCheckpointError(dir: string, error: unknown): unknown {
+  if (!(error instanceof NativeError) || error.code !== "E_IO") return error;
+  return new CheckpointError(dir, error.message, { cause: error });
 }

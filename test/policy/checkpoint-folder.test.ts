@@ -101,11 +101,13 @@ test("one error names every missing, extra, mis-shaped and mis-typed tensor", as
   expect(message).toContain("1 there twice: model.norm.weight");
 });
 
-test("a long list of wrong tensors is cut with a count", async () => {
+test("a long list of wrong tensors is named to its end", async () => {
   const dir = tempFolder();
   writeSingle(dir, expected);
   const many = Array.from({ length: 37 }, (_, index) => ({ name: `model.layers.${index + 1}.x`, shape: [1] }));
-  await expect(planLoad(dir, [...expected, ...many])).rejects.toThrow(/37 missing: model.layers.1.x.*, and 25 more$/);
+  await expect(planLoad(dir, [...expected, ...many])).rejects.toThrow(
+    `37 missing: ${many.map(({ name }) => name).join(", ")}`,
+  );
 });
 
 test("a saved plan loads again as the same tensors, in one file and in shards", async () => {
