@@ -58,5 +58,8 @@ export const trainerSchema = z.strictObject({
     .default([...loggers])
     .describe("Where metrics go"),
   samplesPerStep: integer({ min: 0 }).default(4).describe("Groups a step written out whole under samples/"),
-  threads: integer({ min: 1, max: 1024 }).nullable().default(null).describe("Threads of libtorch; null: its own choice"),
+  threads: integer({ min: 1, max: 1024 })
+    .nullable()
+    .default(null)
+    .describe("Threads of libtorch; null: its own choice"),
 });
