@@ -54,7 +54,7 @@ test("the gradients of all inputs and weights are compared", async () => {
   expect(await names("embedding", { rows: 3, vocab: 5, width: 2 })).toEqual(["y", "grad table"]);
 });
 
-// 12 rows of 6, 4, 2 and 1 at a time, inputs and outputs around vectors of 16.
+// Rows go 6, 4, 2 and 1 at a time, inputs and outputs by vectors of 16.
 test.each([
   [1, 1, 1],
   [2, 7, 37],
