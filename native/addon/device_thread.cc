@@ -42,6 +42,8 @@ class DeviceThread {
     std::thread([this] { run(); }).detach();
   }
   void run() {
+    // Said once, the number holds: MKL would otherwise take fewer threads on a busy machine, and sums round differently.
+    at::set_num_threads(at::get_num_threads());
     for (;;) {
       std::function<void()> work;
       {
