@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RandomStream } from "./random.ts";
 import { cellPixels } from "./sheet.ts";
-import { tinyTokenizer, tinyTokenizerConfig, tinyVocabularySize, tokenId } from "./tokenizer.ts";
+import { tinyChatTemplate, tinyTokenizer, tinyTokenizerConfig, tinyVocabularySize, tokenId } from "./tokenizer.ts";
 
 const hidden = 128;
 const numLayers = 4;
@@ -195,5 +195,7 @@ export async function writeTinyModel(dir: string, seed: number): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     await writeFile(join(dir, name), `${JSON.stringify(content, undefined, 1)}\n`);
   }
+  // transformers' AutoProcessor looks for the template here, its AutoTokenizer in tokenizer_config.json.
+  await writeFile(join(dir, "chat_template.jinja"), tinyChatTemplate);
   await writeFile(join(dir, "model.safetensors"), tinySafetensors(seed));
 }

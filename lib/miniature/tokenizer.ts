@@ -67,7 +67,7 @@ export function tinyTokenizer(): Record<string, unknown> {
 }
 
 /** One turn is `<|im_start|>...<|im_end|>`, without role names and system prompt: a prompt's every byte is a token. */
-const chatTemplate =
+export const tinyChatTemplate =
   "{% for message in messages %}<|im_start|>{% if message['content'] is string %}{{ message['content'] }}" +
   "{% else %}{% for content in message['content'] %}" +
   "{% if content['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>" +
@@ -89,6 +89,6 @@ export function tinyTokenizerConfig(): Record<string, unknown> {
     model_max_length: 1024,
     clean_up_tokenization_spaces: false,
     split_special_tokens: false,
-    chat_template: chatTemplate,
+    chat_template: tinyChatTemplate,
   };
 }

@@ -10,6 +10,7 @@
 
 #include "addon/handle.h"
 #include "core/torch_compat.h"
+#include "core/vector_math.h"
 
 namespace papo {
 namespace {
@@ -42,8 +43,10 @@ class DeviceThread {
     std::thread([this] { run(); }).detach();
   }
   void run() {
-    // Said once, the number holds: MKL would otherwise take fewer threads on a busy machine, and sums round differently.
+    // Said once, the number holds: MKL would otherwise take fewer threads on a busy machine, and sums round
+    // differently.
     at::set_num_threads(at::get_num_threads());
+    settle_vector_math();
     for (;;) {
       std::function<void()> work;
       {

@@ -114,8 +114,12 @@ at::Tensor resize_torchvision(const at::Tensor& rgb_YX3, int64_t height, int64_t
 
 at::Tensor resize_pillow(const at::Tensor& rgb_YX3, int64_t height, int64_t width) {
   auto result = rgb_YX3;
+  const bool changes_rows = height != result.size(0);
+  // Pillow 12 (Image.resize) shortens a picture over 100 times taller than wide first.
+  const bool rows_first = result.size(0) > 100 * result.size(1) && height < result.size(0);
+  if (rows_first) result = resize_columns(result, height);
   if (width != result.size(1)) result = resize_rows(result, width);
-  if (height != result.size(0)) result = resize_columns(result, height);
+  if (changes_rows && !rows_first) result = resize_columns(result, height);
   return result;
 }
 

@@ -93,6 +93,7 @@ test("the chat template renders pictures, text parts and plain strings", () => {
 
 test("the checkpoint folder has every file, and config and tokenizer name the same ids", async () => {
   expect((await readdir(dir)).sort()).toEqual([
+    "chat_template.jinja",
     "config.json",
     "generation_config.json",
     "model.safetensors",
