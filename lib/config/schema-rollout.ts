@@ -17,7 +17,9 @@ const valSamplingSchema = z.strictObject({
 
 export const rolloutSchema = z.strictObject({
   n: integer({ min: 1 }).default(1).describe("Responses a prompt: the group size"),
-  temperature: real({ above: 0, max: 100 }).default(1).describe("Divides the logits, in sampling and in every log-prob"),
+  temperature: real({ above: 0, max: 100 })
+    .default(1)
+    .describe("Divides the logits, in sampling and in every log-prob"),
   topP: topP().default(1).describe("Sample from the smallest set of tokens with this much probability"),
   topK: topK().default(-1).describe("Sample from the k likeliest tokens; -1: from all"),
   maxConcurrentResponses: integer({ min: 1 })
