@@ -71,10 +71,8 @@ export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> 
   const opened = await openProcessor(options.model, options, signal);
   const whole = await openDataset(options.data, { ...options.dataset, hub: signal ? { signal } : {} });
   const record = { ...settings, weights: await fingerprint(opened.dir), rows: whole.length };
-  await using scorer = await createReward(rewardSchema.parse(settings.reward), {
-    compat: "none",
-    maxResponseLength: settings.maxTokens,
-  });
+  const surroundings = { compat: "none", maxResponseLength: settings.maxTokens } as const;
+  await using scorer = await createReward(rewardSchema.parse(settings.reward), surroundings, signal);
   await EvalFiles.check(evalPaths(options.out), record);
   const dataset = await shortEnough(firstRows(whole, limit), opened.processor, { settings, progress, signal });
   using model = await openModel(opened, options, signal);

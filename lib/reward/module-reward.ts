@@ -16,9 +16,9 @@ export class ModuleScorer implements Scorer {
     this.thread = thread;
   }
 
-  /** @throws {RewardError} when the module is missing, fails while loading or exports no function */
-  static async load(options: ModuleOptions): Promise<ModuleScorer> {
-    return new ModuleScorer(options, await ModuleThread.start(options));
+  /** @throws {RewardError} when the module is missing, fails while loading or exports no function; the signal's reason */
+  static async load(options: ModuleOptions, signal?: AbortSignal): Promise<ModuleScorer> {
+    return new ModuleScorer(options, await ModuleThread.start(options, signal));
   }
 
   score(items: readonly RewardItem[], signal?: AbortSignal): Promise<Reward[]> {

@@ -58,12 +58,16 @@ export interface RewardSurroundings {
 
 /**
  * The scorer that a run's settings name, ready to use: a module is loaded already.
- * @throws {RewardError} when the module cannot be loaded or exports no function
+ * @throws {RewardError} when the module cannot be loaded or exports no function; the signal's reason when aborted
  */
-export async function createReward(config: RewardConfig, surroundings: RewardSurroundings): Promise<Scorer> {
+export async function createReward(
+  config: RewardConfig,
+  surroundings: RewardSurroundings,
+  signal?: AbortSignal,
+): Promise<Scorer> {
   const { type, overlong, timeoutMs, kwargs } = config;
   const scorer =
-    type === "math" ? mathScorer(config, surroundings) : await ModuleScorer.load({ path: type, timeoutMs, kwargs });
+    type === "math" ? mathScorer(config, surroundings) : await ModuleScorer.load({ path: type, timeoutMs, kwargs }, signal);
   if (overlong === null) return scorer;
   return new OverlongScorer(scorer, { ...overlong, maxLength: surroundings.maxResponseLength });
 }

@@ -34,7 +34,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
   const trainSet = await selectDataset(run, config.data.train);
   const totalSteps = stepsOf(config, trainSet.length);
   const surroundings = { compat: config.compat, maxResponseLength: config.data.maxResponseLength };
-  const scorer = disposal.use(await createReward(config.reward, surroundings));
+  const scorer = disposal.use(await createReward(config.reward, surroundings, run.signal));
   const policy = disposal.use(await openPolicy(run));
   const reference =
     config.algorithm.klRef.mode === "off"

@@ -146,6 +146,13 @@ test("a raised signal stops a hanging module with its reason", async () => {
   await expect(scorer.score(items, controller.signal)).rejects.toThrow("interrupted");
 });
 
+test("a raised signal stops a module that hangs while it loads", async () => {
+  const path = join(folder, "slow-start.mjs");
+  writeFileSync(path, "for (;;);");
+  const signal = AbortSignal.timeout(50);
+  await expect(ModuleScorer.load({ path, timeoutMs: 60_000, kwargs: {} }, signal)).rejects.toThrow(/timeout/u);
+});
+
 test("a module that cannot be used is refused before training", async () => {
   await expect(scorerOf("export const reward = 1; export const other = 2;")).rejects.toThrow(
     "loading: TypeError: expected an exported function computeReward, got exports [other, reward]",
