@@ -67,7 +67,9 @@ export async function createReward(
 ): Promise<Scorer> {
   const { type, overlong, timeoutMs, kwargs } = config;
   const scorer =
-    type === "math" ? mathScorer(config, surroundings) : await ModuleScorer.load({ path: type, timeoutMs, kwargs }, signal);
+    type === "math"
+      ? mathScorer(config, surroundings)
+      : await ModuleScorer.load({ path: type, timeoutMs, kwargs }, signal);
   if (overlong === null) return scorer;
   return new OverlongScorer(scorer, { ...overlong, maxLength: surroundings.maxResponseLength });
 }
