@@ -3,7 +3,8 @@
 
 Writes an ordinary checkpoint folder of a small random model, and beside it golden.safetensors and golden.json with
 what transformers computes from it in float32 on the CPU: pixels, image embeddings, positions, logits, log-probs,
-entropies, a greedy continuation, and per tensor the norm of the gradient and a probe of its direction.
+entropies, a greedy continuation, and per tensor the norm of the gradient and a probe of its direction. golden.json
+also says, under `bfloat16`, how far transformers' own bfloat16 run is from that: the measure of papo's.
 
 usage: make_qwen_fixture.py OUT_DIR [--seed 0] [--preset shipped|tied|untied|wide]
 needs: torch, torchvision, transformers 5.17, safetensors, pillow, numpy
@@ -91,11 +92,10 @@ class Case:
         self.num_prompt = len(ids)
         self.ids = torch.tensor([ids + words(11)])
 
-    def run(self, model, config):
-        """Fills self.tensors; returns the gradient norms and probes."""
-        image_id, prompt_ids, start = config.image_token_id, self.ids[:, :self.num_prompt], self.num_prompt
-        mask, types = torch.ones_like(self.ids), (self.ids == image_id).long()
-        grids = self.inputs.get("image_grid_thw")
+    def score(self, model, config):
+        """What `model` makes of the case: tensors, and the norms and probes of its gradients."""
+        start, grids = self.num_prompt, self.inputs.get("image_grid_thw")
+        mask, types = torch.ones_like(self.ids), (self.ids == config.image_token_id).long()
         positions, delta = model.model.get_rope_index(self.ids, mm_token_type_ids=types, image_grid_thw=grids, attention_mask=mask)
         model.zero_grad()
         logits = model(input_ids=self.ids, attention_mask=mask, position_ids=positions, mm_token_type_ids=types, **self.inputs).logits[0]
@@ -103,21 +103,50 @@ class Case:
         log_probs = log_p.gather(-1, self.ids[0, start:, None])[:, 0]
         entropy = -(log_p.exp() * log_p).sum(-1)
         (-log_probs.mean() + 0.1 * entropy.mean()).backward()
-        self.tensors |= dict(input_ids=self.ids[0], position_ids=positions[:, 0], logits=logits, logprobs=log_probs, entropy=entropy)
-        with torch.no_grad():
-            if self.files:
+        tensors = dict(position_ids=positions[:, 0], logits=logits.detach(), logprobs=log_probs.detach(), entropy=entropy.detach())
+        if self.files:
+            with torch.no_grad():
                 embeds = model.model.visual(self.inputs["pixel_values"], grid_thw=grids)
-                embeds = getattr(embeds, "pooler_output", embeds)
-                self.tensors["image_embeds"] = torch.cat(list(embeds)) if isinstance(embeds, (tuple, list)) else embeds
-            never = [image_id, config.video_token_id, config.vision_start_token_id, config.vision_end_token_id]
+            embeds = getattr(embeds, "pooler_output", embeds)
+            tensors["image_embeds"] = torch.cat(list(embeds)) if isinstance(embeds, (tuple, list)) else embeds
+        grads = {name: weight.grad.double().flatten() for name, weight in model.named_parameters() if weight.grad is not None}
+        wave = lambda grad: torch.cos(torch.arange(grad.numel(), dtype=torch.float64))
+        norms = {name: float(grad.norm()) for name, grad in grads.items()}
+        probes = {name: float((grad * wave(grad)).sum()) for name, grad in grads.items()}
+        return tensors, norms, probes, int(delta.flatten()[0])
+
+    def run(self, model, config):
+        """Fills self.tensors, self.norms and self.probes with the golden values; returns the rope delta."""
+        scored, self.norms, self.probes, delta = self.score(model, config)
+        image_id, prompt_ids = config.image_token_id, self.ids[:, :self.num_prompt]
+        never = [image_id, config.video_token_id, config.vision_start_token_id, config.vision_end_token_id]
+        with torch.no_grad():
             out = model.generate(input_ids=prompt_ids, attention_mask=torch.ones_like(prompt_ids),
                                  mm_token_type_ids=(prompt_ids == image_id).long(), do_sample=False, max_new_tokens=24,
                                  eos_token_id=config.text_config.eos_token_id, pad_token_id=0, suppress_tokens=never, **self.inputs)
-            self.tensors["greedy"] = out[0, start:]
-        grads = {name: weight.grad.double().flatten() for name, weight in model.named_parameters() if weight.grad is not None}
-        wave = lambda grad: torch.cos(torch.arange(grad.numel(), dtype=torch.float64))
-        return ({name: float(grad.norm()) for name, grad in grads.items()},
-                {name: float((grad * wave(grad)).sum()) for name, grad in grads.items()}, int(delta.flatten()[0]))
+        self.tensors |= scored | dict(input_ids=self.ids[0], greedy=out[0, self.num_prompt:])
+        return delta
+
+    def errors(self, model, config):
+        """Largest differences of another run of the case from the golden values, as `papo verify` measures them."""
+        scored, norms, probes, _ = self.score(model, config)
+        worst = {key: float((scored[key].double() - self.tensors[key].double()).abs().max())
+                 for key in ("image_embeds", "logits", "logprobs", "entropy") if key in scored}
+        numel = {name: weight.numel() for name, weight in model.named_parameters()}
+        scale = {name: max(norm, 1e-30) for name, norm in self.norms.items()}
+        worst["rel_grad_norm"] = max(abs(norms[name] - self.norms[name]) / scale[name] for name in scale)
+        worst["grad_probe"] = max(abs(probes[name] - self.probes[name]) / (scale[name] * (numel[name] / 2) ** 0.5) for name in scale)
+        return worst
+
+
+def bfloat16_errors(folder, cases, config):
+    """Transformers' bfloat16 run, loaded as a user would: the weights are rounded, the rotary frequencies are not."""
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="eager").eval()
+    worst = {}
+    for case in cases:
+        for key, value in case.errors(model, config).items():
+            worst[key] = max(worst.get(key, 0.0), value)
+    return worst
 
 
 def main():
@@ -138,12 +167,15 @@ def main():
                      image_mean=list(processors[0].image_mean), image_std=list(processors[0].image_std), **limits)
     with open(os.path.join(args.out, "preprocessor_config.json"), "w") as file:
         json.dump(described, file, indent=1)
-    tensors, golden = {}, {"cases": []}
+    tensors, golden, cases = {}, {"cases": []}, []
     for index, sizes in enumerate(SIZES.get(args.preset, SIZES[None])):
         case = Case(index, sizes, rng, config, processors, args.out)
-        golden[f"grad_norm_{case.name}"], golden[f"grad_probe_{case.name}"], delta = case.run(model, config)
+        delta = case.run(model, config)
+        golden[f"grad_norm_{case.name}"], golden[f"grad_probe_{case.name}"] = case.norms, case.probes
         tensors |= {f"{case.name}.{key}": value.detach().contiguous() for key, value in case.tensors.items()}
         golden["cases"].append(dict(images=case.files, n_prompt=case.num_prompt, rope_delta=delta))
+        cases.append(case)
+    golden["bfloat16"] = bfloat16_errors(args.out, cases, config)
     save_file(tensors, os.path.join(args.out, "golden.safetensors"))
     with open(os.path.join(args.out, "golden.json"), "w") as file:
         json.dump(golden, file, indent=1)

@@ -1,6 +1,5 @@
 // Comparison of papo's Qwen2.5-VL with golden values of transformers, in a fixture folder: an ordinary checkpoint with
 // golden.json and golden.safetensors beside it.
-import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { decodeImage } from "../data/image.ts";
 import { CheckpointError } from "../errors.ts";
@@ -8,9 +7,8 @@ import type { ImageHandle, ImageSpec, VerifyReport } from "../native/binding.ts"
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { readImageSpec } from "../processor/image-size.ts";
+import { Golden, type GoldenErrors } from "./golden.ts";
 import { Policy } from "./policy.ts";
-import { readHeader, type SafetensorsHeader, type TensorEntry } from "./safetensors.ts";
-import { canonicalName } from "./tensor-names.ts";
 
 /** Largest differences over all cases; `ok` when each is within its bound. */
 export interface VerifyResult {
@@ -44,74 +42,71 @@ const float32Bounds: Readonly<Numbers> = {
 };
 
 /**
- * Twice the largest errors of transformers' own bfloat16 run on the generator's presets (embeddings 0.0147, logits
- * 0.034, log-probs 0.0187, entropy 6e-4, norms 0.021, probes 0.0096). Pixels stay float32.
+ * Transformers' bfloat16 errors where a folder does not say them: shares of the golden values' root mean square, and for
+ * gradients the largest seen on the generator's presets.
  */
-const bfloat16Bounds: Readonly<Numbers> = {
-  ...float32Bounds,
-  max_abs_image_embeds: 0.0294,
-  max_abs_logits: 0.068,
-  max_abs_logprobs: 0.0374,
-  max_abs_entropy: 1.2e-3,
-  max_abs_decode_logits: 0.068,
-  max_rel_grad_norm: 0.042,
-  max_grad_probe: 0.0192,
-};
+const usualShares = { image_embeds: 0.04, logits: 0.056, logprobs: 0.034, entropy: 0.034 };
+const usualGradientErrors = { rel_grad_norm: 0.021, grad_probe: 0.0096 };
 
-interface GoldenJson {
-  readonly cases: readonly { readonly images: readonly string[]; readonly n_prompt: number }[];
-  readonly [key: string]: unknown;
+function usualErrors(golden: Golden): GoldenErrors {
+  const logits = golden.rms("logits");
+  return {
+    image_embeds: usualShares.image_embeds * golden.rms("image_embeds"),
+    logits: usualShares.logits * logits,
+    logprobs: usualShares.logprobs * logits,
+    entropy: usualShares.entropy * logits,
+    ...usualGradientErrors,
+  };
+}
+
+/** Twice the errors of transformers' own bfloat16 run. Pixels stay float32. */
+function bfloat16Bounds(golden: Golden): Readonly<Numbers> {
+  const errors = golden.bfloat16;
+  const theirs = errors ?? usualErrors(golden);
+  // A probe is one noisy sum, 2.07 times transformers' seen between sound runs; the error of a norm is of its size.
+  const probe = errors ? Math.max(errors.grad_probe, errors.rel_grad_norm) : theirs.grad_probe;
+  return {
+    ...float32Bounds,
+    max_abs_image_embeds: 2 * theirs.image_embeds,
+    max_abs_logits: 2 * theirs.logits,
+    max_abs_logprobs: 2 * theirs.logprobs,
+    max_abs_entropy: 2 * theirs.entropy,
+    max_abs_decode_logits: 2 * theirs.logits,
+    max_rel_grad_norm: 2 * theirs.rel_grad_norm,
+    max_grad_probe: 2 * probe,
+  };
 }
 
 /**
  * Runs every case of a fixture folder.
- * @throws {CheckpointError} when the folder is not a fixture
+ * @throws {CheckpointError} when the folder is not a fixture, or a broken one: the file, the rule and what came
  */
 export async function verify(dir: string, dtype: "float32" | "bfloat16" = "float32"): Promise<VerifyResult> {
-  const golden = await readGolden(dir);
+  const golden = await Golden.read(dir);
   using policy = await Policy.open(dir, { dtype, trained: true });
+  golden.check(policy.config);
   const worst = Object.fromEntries(Object.keys(float32Bounds).map((key) => [key, 0])) as unknown as Numbers;
   let positionsEqual = true;
   let greedyEqual = true;
-  for (const index of golden.json.cases.keys()) {
-    const outcome = await new CaseCheck(dir, policy, golden, index).run(worst);
+  for (const index of golden.cases.keys()) {
+    const outcome = await new CaseCheck(policy, golden, index).run(worst);
     positionsEqual &&= outcome.positionsEqual;
     greedyEqual &&= outcome.greedyEqual;
   }
-  const bounds = dtype === "float32" ? float32Bounds : bfloat16Bounds;
+  const bounds = dtype === "float32" ? float32Bounds : bfloat16Bounds(golden);
   const within = (Object.keys(bounds) as (keyof Numbers)[]).every((key) => worst[key] <= bounds[key]);
   // In bfloat16 two nearly equal logits may change places, in transformers' own run too.
   const ok = within && positionsEqual && (greedyEqual || dtype === "bfloat16");
   return { ...worst, position_ids_equal: positionsEqual, greedy_equal: greedyEqual, ok };
 }
 
-interface Golden {
-  readonly json: GoldenJson;
-  readonly file: string;
-  readonly header: SafetensorsHeader;
-  readonly bytes: Buffer;
-}
-
-async function readGolden(dir: string): Promise<Golden> {
-  const file = join(dir, "golden.safetensors");
-  try {
-    const json = JSON.parse(await readFile(join(dir, "golden.json"), "utf8")) as GoldenJson;
-    return { json, file, header: await readHeader(file), bytes: await readFile(file) };
-  } catch (error) {
-    const text = `not a fixture folder (golden.json and golden.safetensors): ${(error as Error).message}`;
-    throw new CheckpointError(dir, text, { cause: error });
-  }
-}
-
 /** One case of a fixture: case<index>.* in golden.safetensors. */
 class CaseCheck {
-  readonly #dir: string;
   readonly #policy: Policy;
   readonly #golden: Golden;
   readonly #index: number;
 
-  constructor(dir: string, policy: Policy, golden: Golden, index: number) {
-    this.#dir = dir;
+  constructor(policy: Policy, golden: Golden, index: number) {
     this.#policy = policy;
     this.#golden = golden;
     this.#index = index;
@@ -120,10 +115,11 @@ class CaseCheck {
   async run(worst: Numbers): Promise<{ positionsEqual: boolean; greedyEqual: boolean }> {
     const native = loadNative();
     const { images: names, n_prompt: numPrompt } = this.#case();
-    const ids = Int32Array.from(this.#integers("input_ids"));
-    const spec = await readImageSpec(this.#dir, { trainerMinPixels: 0, trainerMaxPixels: 0 });
+    const ids = Int32Array.from(this.#golden.integers(this.#index, "input_ids"));
+    const spec = await readImageSpec(this.#golden.dir, { trainerMinPixels: 0, trainerMaxPixels: 0 });
     const images = await this.#images(names, spec);
     try {
+      this.#checkGrids(images);
       const prompt = { exampleId: `case${this.#index}`, ids: ids.slice(0, numPrompt), images };
       await this.#comparePixels(names, spec, images, worst);
       const report = await callNative({}, () =>
@@ -131,10 +127,10 @@ class CaseCheck {
           prompt,
           response: ids.slice(numPrompt),
           file: this.#golden.file,
-          ...(names.length > 0 ? { imageEmbeds: this.#entry("image_embeds") } : {}),
-          logits: this.#entry("logits"),
-          logProbs: this.#entry("logprobs"),
-          entropy: this.#entry("entropy"),
+          ...(names.length > 0 ? { imageEmbeds: this.#golden.entry(this.#index, "image_embeds") } : {}),
+          logits: this.#golden.entry(this.#index, "logits"),
+          logProbs: this.#golden.entry(this.#index, "logprobs"),
+          entropy: this.#golden.entry(this.#index, "entropy"),
         }),
       );
       raise(worst, "max_abs_image_embeds", report.imageEmbeds);
@@ -143,7 +139,7 @@ class CaseCheck {
       raise(worst, "max_abs_entropy", report.entropy);
       raise(worst, "max_abs_decode_logits", report.decodeLogits);
       this.#compareGradients(report, worst);
-      const greedy = this.#integers("greedy");
+      const greedy = this.#golden.integers(this.#index, "greedy");
       const sampled = await this.#greedy(prompt, greedy.length);
       return {
         positionsEqual: this.#positionsEqual(ids, images),
@@ -154,37 +150,28 @@ class CaseCheck {
     }
   }
 
-  #case(): GoldenJson["cases"][number] {
-    const found = this.#golden.json.cases[this.#index];
+  #case() {
+    const found = this.#golden.cases[this.#index];
     if (!found) throw new RangeError(`no case ${this.#index}`);
     return found;
-  }
-
-  #entry(name: string): TensorEntry {
-    const entry = this.#golden.header.tensors.get(`case${this.#index}.${name}`);
-    if (!entry) throw new CheckpointError(this.#dir, `golden.safetensors has no case${this.#index}.${name}`);
-    return entry;
-  }
-
-  #view(name: string): DataView {
-    const { byteOffset, numBytes } = this.#entry(name);
-    const { bytes } = this.#golden;
-    return new DataView(bytes.buffer, bytes.byteOffset + byteOffset, numBytes);
-  }
-
-  #integers(name: string): number[] {
-    const view = this.#view(name);
-    return Array.from({ length: view.byteLength / 8 }, (_, i) => Number(view.getBigInt64(i * 8, true)));
   }
 
   async #images(names: readonly string[], spec: ImageSpec): Promise<ImageHandle[]> {
     const images: ImageHandle[] = [];
     for (const name of names) {
-      const file = join(this.#dir, basename(name));
+      const file = join(this.#golden.dir, basename(name));
       const { rgb, width, height } = await decodeImage({ path: file }, { file, row: 1 });
       images.push(loadNative().createImage(rgb, height, width, spec));
     }
     return images;
+  }
+
+  #checkGrids(images: readonly ImageHandle[]): void {
+    const ours = images.flatMap((image) => [...loadNative().imageInfo(image).gridThw]);
+    const theirs = images.length > 0 ? this.#golden.integers(this.#index, "image_grid_thw") : [];
+    if (theirs.every((size, i) => size === ours[i])) return;
+    const rule = `expected the pictures' [${ours.join(", ")}], got [${theirs.join(", ")}]`;
+    throw new CheckpointError(this.#golden.dir, `golden.safetensors: case${this.#index}.image_grid_thw: ${rule}`);
   }
 
   async #comparePixels(names: readonly string[], spec: ImageSpec, images: ImageHandle[], worst: Numbers) {
@@ -199,7 +186,7 @@ class CaseCheck {
   }
 
   async #pixelError(images: readonly ImageHandle[], name: string): Promise<number> {
-    const expected = this.#view(name);
+    const expected = this.#golden.view(this.#index, name);
     let at = 0;
     let worst = 0;
     for (const image of images) {
@@ -214,13 +201,13 @@ class CaseCheck {
     const native = loadNative();
     const imageGridThw = images.map((image) => native.imageInfo(image).gridThw);
     const ours = native.ropePositions(this.#policy.config, { ids, imageGridThw });
-    const expected = this.#integers("position_ids");
+    const expected = this.#golden.integers(this.#index, "position_ids");
     return ours.length === expected.length && expected.every((value, i) => value === ours[i]);
   }
 
   #compareGradients(report: VerifyReport, worst: Numbers): void {
-    const norms = this.#gradients("grad_norm");
-    const probes = this.#gradients("grad_probe");
+    const norms = new Map(this.#golden.gradients(this.#index, "grad_norm"));
+    const probes = this.#golden.gradients(this.#index, "grad_probe");
     const shapes = new Map(
       loadNative()
         .policyTensors(this.#policy.handle)
@@ -237,11 +224,6 @@ class CaseCheck {
       norms.delete(name);
     }
     if (norms.size > 0) raise(worst, "max_rel_grad_norm", Infinity);
-  }
-
-  #gradients(kind: "grad_norm" | "grad_probe"): Map<string, number> {
-    const values = this.#golden.json[`${kind}_case${this.#index}`] as Record<string, number>;
-    return new Map(Object.entries(values).map(([name, value]) => [canonicalName(name), value]));
   }
 
   async #greedy(prompt: Parameters<ReturnType<typeof loadNative>["generate"]>[1][number], maxTokens: number) {
