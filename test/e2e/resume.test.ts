@@ -55,7 +55,7 @@ test.for([
     "miniature-grpo",
     [
       ...["mode=reward", "type=adaptive", "coef=0.02", "horizon=24"].map((word) => `algorithm.klRef.${word}`),
-      ...["warmupSteps=3", "schedule=cosine"].map((word) => `optim.${word}`),
+      ...["warmupRatio=0.5", "schedule=cosine"].map((word) => `optim.${word}`),
     ],
     ["critic/kl_coef", "actor/lr"],
   ],

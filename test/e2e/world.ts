@@ -64,7 +64,6 @@ export function trainWords({ model, data, reward }: World, recipe: string, out: 
     "data.rolloutBatchSize": 4,
     "optim.globalBatchSize": 2,
     "optim.lr": 1e-3,
-    "optim.warmupSteps": 0,
     "rollout.n": 3,
     "reward.type": reward,
     "trainer.maxSteps": 6,

@@ -88,7 +88,7 @@ test("maxSteps goes before the epochs", () => {
 
 /** GRPO, or with `mini` DAPO in rounds of so many rows. */
 function sized(rolloutBatchSize: number, mini?: number, ...words: string[]) {
-  const sizes = [`data.rolloutBatchSize=${rolloutBatchSize}`, "optim.globalBatchSize=1", "optim.warmupSteps=0"];
+  const sizes = [`data.rolloutBatchSize=${rolloutBatchSize}`, "optim.globalBatchSize=1"];
   const rounds = mini === undefined ? [] : [`data.miniRolloutBatchSize=${mini}`];
   return loadRunConfig([mini === undefined ? "miniature-grpo" : "miniature-dapo", ...sizes, ...rounds, ...words]);
 }

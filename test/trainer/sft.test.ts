@@ -25,7 +25,6 @@ function settings(out: string, more: Record<string, unknown>): RunConfig {
     "data.val": null,
     "data.rolloutBatchSize": 4,
     "optim.globalBatchSize": 4,
-    "optim.warmupSteps": 0,
     "trainer.maxSteps": 3,
     "trainer.valBeforeTrain": false,
     "trainer.outDir": out,
