@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: which commands there are. Each command is one thin file beside this one; it imports what it needs
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
+import { registerBench } from "./bench.ts";
 import { handleStdoutError } from "./broken-output.ts";
 import { registerConfig } from "./config.ts";
 import { registerDoctor } from "./doctor.ts";
@@ -20,6 +21,7 @@ process.stdout.on("error", handleStdoutError);
 process.stderr.on("error", () => undefined); // there is nowhere left to say so
 
 const program = createProgram();
+registerBench(program);
 registerConfig(program);
 registerDoctor(program);
 registerEval(program);
