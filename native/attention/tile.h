@@ -1,4 +1,4 @@
-// The three loops that attention forward, backward and decode are made of, on tiles of up to kTileQueries queries.
+// The loops that decode attention is made of, on tiles of up to kTileQueries queries.
 // Keys come transposed ([E, keys], leading dimension `ld`) where scores are taken and row-major ([keys, E padded])
 // where they are summed, so that every inner loop runs along contiguous memory.
 #pragma once
@@ -64,22 +64,6 @@ void weighted_sum_tile(const T* weights, int64_t weight_ld, const T* values, int
   }
 }
 
-// target[j * ld + e] += sum_q weights[q][j] * rows[q][e]: the rank-NQ update of key and value gradients.
-template <class T, int NQ>
-void outer_update_tile(const T* weights, int64_t weight_ld, const T* const* rows, int64_t count, int64_t padded,
-                       T* target, int64_t ld) {
-  constexpr int64_t kW = kLanes<T>;
-  for (int64_t e = 0; e < padded; e += kW) {
-    Vec<T> row[NQ];
-    for (int q = 0; q < NQ; ++q) row[q] = load(rows[q] + e);
-    for (int64_t j = 0; j < count; ++j) {
-      Vec<T> sum = load(target + j * ld + e);
-      for (int q = 0; q < NQ; ++q) sum += row[q] * weights[q * weight_ld + j];
-      store(target + j * ld + e, sum);
-    }
-  }
-}
-
 // Calls fn with the number of queries as a compile-time constant.
 template <class Fn>
 void with_tile_size(int num_queries, const Fn& fn) {
@@ -117,14 +101,6 @@ void weighted_sum(int num_queries, const T* weights, int64_t weight_ld, const T*
                   int64_t padded, T* const* out) {
   detail::with_tile_size(num_queries, [&](auto n) {
     detail::weighted_sum_tile<T, n()>(weights, weight_ld, values, ld, count, padded, out);
-  });
-}
-
-template <class T>
-void outer_update(int num_queries, const T* weights, int64_t weight_ld, const T* const* rows, int64_t count,
-                  int64_t padded, T* target, int64_t ld) {
-  detail::with_tile_size(num_queries, [&](auto n) {
-    detail::outer_update_tile<T, n()>(weights, weight_ld, rows, count, padded, target, ld);
   });
 }
 
