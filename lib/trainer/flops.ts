@@ -1,19 +1,8 @@
-// Arithmetic of a training step and the share of the device's peak that it reached.
+// The reference's figure of a step's arithmetic, and the share of the device's peak that it reached. What papo really
+// computes is in lib/plan/flops.ts.
+import { peakFlopsOf } from "../plan/gpus.ts";
+import { languageLayerWeights } from "../plan/weights.ts";
 import type { TextConfig } from "../policy/model-config.ts";
-
-/** Dense bfloat16 peak in FLOP/s by the whole device name, because "H20" is a part of "H200". */
-const peakFlops: Readonly<Record<string, number>> = {
-  "NVIDIA H100 80GB HBM3": 989e12,
-  "NVIDIA H200": 989e12,
-  "NVIDIA H800": 989e12,
-  "NVIDIA H20": 148e12,
-  "NVIDIA A100-SXM4-80GB": 312e12,
-  "NVIDIA A100-SXM4-40GB": 312e12,
-  "NVIDIA A100 80GB PCIe": 312e12,
-  "NVIDIA A800-SXM4-80GB": 312e12,
-  "NVIDIA L40": 181.05e12,
-  "NVIDIA L20": 119.5e12,
-};
 
 /**
  * Floating-point operations of one forward and backward pass over sequences of these lengths: 6 per weight and token
@@ -21,9 +10,8 @@ const peakFlops: Readonly<Record<string, number>> = {
  * Source: the reference's utils/flops_counter.py, so that the figures compare.
  */
 export function trainingFlops(text: TextConfig, seqLengths: readonly number[]): number {
-  const { hiddenSize, intermediateSize, numLayers, numHeads, numKvHeads, headSize, vocabSize } = text;
-  const attentionWeights = hiddenSize * headSize * (2 * numHeads + 2 * numKvHeads);
-  const weights = numLayers * (3 * hiddenSize * intermediateSize + attentionWeights) + 2 * vocabSize * hiddenSize;
+  const { hiddenSize, numLayers, numHeads, headSize, vocabSize } = text;
+  const weights = numLayers * languageLayerWeights(text) + 2 * vocabSize * hiddenSize;
   let [tokens, squares] = [0, 0];
   for (const length of seqLengths) {
     tokens += length;
@@ -34,6 +22,6 @@ export function trainingFlops(text: TextConfig, seqLengths: readonly number[]): 
 
 /** Model FLOPs utilisation, 0 to 1; 0 on a device whose peak is not known, as every CPU. */
 export function modelFlopsUtilisation(flops: number, seconds: number, deviceName: string): number {
-  const peak = Object.hasOwn(peakFlops, deviceName) ? peakFlops[deviceName] : undefined;
+  const peak = peakFlopsOf(deviceName);
   return peak === undefined || seconds <= 0 ? 0 : flops / seconds / peak;
 }

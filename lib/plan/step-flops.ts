@@ -1,0 +1,115 @@
+// Arithmetic of one training step: which passes it makes over which groups, and what a backward pass adds to a forward.
+import { needsAugLogProbs } from "../algorithm/loss-spec.ts";
+import type { RunConfig } from "../config/schema.ts";
+import { addFlops, groupRows, languageFlops, passFlops, scaleFlops, visionPassFlops } from "./flops.ts";
+import type { GroupShape, PassFlops } from "./flops.ts";
+import type { ModelSizes } from "./weights.ts";
+
+/** What an update adds to its forward pass. */
+export interface UpdateCosts {
+  /** Layers and vision blocks are run again in the backward pass (model.activationCheckpoint). */
+  readonly recompute: boolean;
+  readonly freezeVisionTower: boolean;
+  /** Products of the head: 3 where the gradient is formed in the forward pass, 4 where logits are formed twice. */
+  readonly headProducts: 3 | 4;
+}
+
+/** The passes of a step. */
+export interface StepPasses {
+  /** Groups from this one on need a pass for their old log-probs; the number of groups: none do. */
+  readonly oldFrom: number;
+  readonly ref: boolean;
+  /** The masked pictures: not run, scored without gradient, or a second branch of the update. */
+  readonly aug: "none" | "scored" | "trained";
+  /** Each response has a masked picture, and so a prompt, of its own. */
+  readonly augPerResponse: boolean;
+  readonly update: UpdateCosts;
+  /** Updates over the same groups. */
+  readonly epochs: number;
+}
+
+/** FLOP of each phase of a step. */
+export interface StepFlops {
+  readonly prefill: PassFlops;
+  readonly decode: PassFlops;
+  readonly old: PassFlops;
+  readonly ref: PassFlops;
+  readonly aug: PassFlops;
+  readonly update: PassFlops;
+}
+
+/** As native/ops/token_log_probs.cc has it: the backward pass forms the logits again. */
+const headProducts = 4;
+
+/**
+ * The passes of a run's step over `numGroups` groups. While the weights are still the rollout's, old is the new log-prob
+ * without its gradient, so the groups of the first optimizer step need no pass of their own; a KL in the reward needs
+ * the old log-probs of all, and so do further epochs.
+ */
+export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroups: number): StepPasses {
+  const all = algorithm.klRef.mode === "reward" || algorithm.epochs > 1;
+  const augmented = needsAugLogProbs(algorithm);
+  const trained = aug.grad === "recompute";
+  return {
+    oldFrom: all ? 0 : Math.min(numGroups, optim.globalBatchSize),
+    ref: algorithm.klRef.mode !== "off",
+    aug: !augmented ? "none" : trained ? "trained" : "scored",
+    augPerResponse: aug.per === "response",
+    update: { recompute: model.activationCheckpoint, freezeVisionTower: model.freezeVisionTower, headProducts },
+    epochs: algorithm.epochs,
+  };
+}
+
+/**
+ * Forward and backward pass: a product's backward is two products, attention's backward twice its forward, and pixels
+ * need no gradient. A frozen vision tower has no backward pass at all.
+ */
+export function updateFlops(forward: PassFlops, costs: UpdateCosts): PassFlops {
+  const layers = costs.recompute ? 4 : 3;
+  const factors = { patchEmbed: 2, visionLinear: layers, visionAttention: layers, merger: 3 };
+  const vision = costs.freezeVisionTower ? { patchEmbed: 1, visionLinear: 1, visionAttention: 1, merger: 1 } : factors;
+  const all = { ...vision, body: layers, attention: layers, head: costs.headProducts };
+  return scaleFlops(forward, (part) => all[part]);
+}
+
+/** A prompt's own pass: the tower, the prompt's rows, and one row of the head, from which all responses start. */
+export function prefillFlops(model: ModelSizes, groups: readonly GroupShape[]): PassFlops {
+  return addFlops(
+    groups.map((group) => ({
+      ...visionPassFlops(model.vision, group.grids),
+      ...languageFlops(model, { rows: group.promptTokens, pairs: groupRows(group).promptPairs, headRows: 1 }),
+    })),
+  );
+}
+
+/** Every token but a response's last is fed once; no logits are formed from the last. */
+export function decodeFlops(model: ModelSizes, groups: readonly GroupShape[]): PassFlops {
+  const noVision = { patchEmbed: 0, visionLinear: 0, visionAttention: 0, merger: 0 };
+  return addFlops(
+    groups.map((group) => {
+      const { response, responsePairs } = groupRows(group);
+      return { ...noVision, ...languageFlops(model, { rows: response, pairs: responsePairs, headRows: response }) };
+    }),
+  );
+}
+
+/** Groups of one response each, as the published systems run every pass. */
+export function unshared(groups: readonly GroupShape[]): GroupShape[] {
+  return groups.flatMap((group) => group.responseLengths.map((length) => ({ ...group, responseLengths: [length] })));
+}
+
+/** FLOP of one step over its groups, in their order. */
+export function stepFlops(model: ModelSizes, groups: readonly GroupShape[], passes: StepPasses): StepFlops {
+  const forward = passFlops(model, groups);
+  const masked = passFlops(model, passes.augPerResponse ? unshared(groups) : groups);
+  const nothing = scaleFlops(forward, () => 0);
+  const update = updateFlops(passes.aug === "trained" ? addFlops([forward, masked]) : forward, passes.update);
+  return {
+    prefill: prefillFlops(model, groups),
+    decode: decodeFlops(model, groups),
+    old: passFlops(model, groups.slice(passes.oldFrom)),
+    ref: passes.ref ? forward : nothing,
+    aug: passes.aug === "scored" ? masked : nothing,
+    update: scaleFlops(update, () => passes.epochs),
+  };
+}
