@@ -36,7 +36,7 @@ export interface Calibration {
 }
 
 export const calibration: Calibration = {
-  utilisation: 0.36,
+  utilisation: 0.35,
   imageSeconds: 0.0137,
   decodeShare: 0.4,
   hostBandwidth: 30e9,

@@ -1,0 +1,79 @@
+// What to change: each setting, or set of GPUs, that alone makes a run fit, and settings that fit and are faster.
+import type { RunConfig } from "../config/schema.ts";
+import { gpus as knownGpus } from "./gpus.ts";
+import { memoryPlan } from "./memory.ts";
+import type { MemoryWork } from "./memory.ts";
+import type { StepWork } from "./published.ts";
+import { papoStep } from "./step-time.ts";
+
+type Change = readonly [label: string, work: MemoryWork];
+
+const fits = (work: MemoryWork) => memoryPlan(work).shortBytes === 0;
+
+function withModel(run: RunConfig, model: Partial<RunConfig["model"]>): RunConfig {
+  return { ...run, model: { ...run.model, ...model } };
+}
+
+/** Fewer tokens a micro-batch, in whole thousands of 1024, but no fewer than a prompt and its longest response need. */
+function smallerMicroBatch(work: MemoryWork): Change[] {
+  const { run, group } = work;
+  const tokens = Math.floor(memoryPlan(work).largestMicroBatchTokens / 1024) * 1024;
+  if (tokens < group.promptTokens + run.data.maxResponseLength || tokens >= run.optim.microBatchTokens) return [];
+  return [
+    [
+      `optim.microBatchTokens=${tokens}`,
+      { ...work, run: { ...run, optim: { ...run.optim, microBatchTokens: tokens } } },
+    ],
+  ];
+}
+
+function settingChanges(work: MemoryWork): Change[] {
+  const { run } = work;
+  const bf16 = { ...run, optim: { ...run.optim, strategy: "adamw_bf16" as const } };
+  return [
+    ...smallerMicroBatch(work),
+    ["model.activationCheckpoint=true", { ...work, run: withModel(run, { activationCheckpoint: true }) }],
+    ["model.dtype=bfloat16", { ...work, run: withModel(run, { dtype: "bfloat16" }) }],
+    ["optim.strategy=adamw_bf16", { ...work, run: bf16 }],
+    [
+      "model.freezeVisionTower=true (trains the language model alone)",
+      { ...work, run: withModel(run, { freezeVisionTower: true }) },
+    ],
+  ];
+}
+
+/** More GPUs of the kind up to 64, and as many of another kind with more memory. */
+function gpuChanges(work: MemoryWork): Change[] {
+  const { gpu, count } = work.gpus;
+  const on = (set: MemoryWork["gpus"]): Change => [`--gpus ${set.count}x${set.gpu.name}`, { ...work, gpus: set }];
+  const more = [2, 3, 4, 6, 8, 16, 32, 64]
+    .filter((number) => number > count)
+    .map((number) => on({ gpu, count: number }));
+  const fewestMore = more.find(([, changed]) => fits(changed));
+  const larger = knownGpus
+    .filter((other) => other.memoryBytes > gpu.memoryBytes)
+    .sort((a, b) => a.memoryBytes - b.memoryBytes)
+    .map((other) => on({ gpu: other, count }))
+    .find(([, changed]) => fits(changed));
+  return [...(fewestMore ? [fewestMore] : []), ...(larger ? [larger] : [])];
+}
+
+/** Labels of the changes each of which alone makes the run fit. */
+export function changesThatFit(work: MemoryWork): string[] {
+  const settings = settingChanges(work).filter(([, changed]) => fits(changed));
+  return [...settings, ...gpuChanges(work)].map(([label]) => label);
+}
+
+/** Stored activations where they fit, if need be with smaller micro-batches: the only exact setting that saves work. */
+export function fasterSettings(step: StepWork, memory: MemoryWork): string[] {
+  if (!step.run.model.activationCheckpoint) return [];
+  const stored = { ...memory, run: withModel(memory.run, { activationCheckpoint: false }) };
+  const [label, changed] = fits(stored) ? ["", stored] : (smallerMicroBatch(stored)[0] ?? ["", stored]);
+  if (!fits(changed)) return [];
+  const seconds = (run: RunConfig) =>
+    papoStep({ ...step, run }, Math.max(1, memoryPlan({ ...memory, run }).concurrentResponses)).seconds.total;
+  const saved = seconds(step.run) - seconds(changed.run);
+  return saved <= 0
+    ? []
+    : [`model.activationCheckpoint=false${label === "" ? "" : ` ${label}`} (${saved.toPrecision(2)} s a step)`];
+}
