@@ -1,4 +1,5 @@
 // What to change: each setting, or set of GPUs, that alone makes a run fit, and settings that fit and are faster.
+// Every change is tried on the memory model before it is named.
 import type { RunConfig } from "../config/schema.ts";
 import { gpus as knownGpus } from "./gpus.ts";
 import { memoryPlan } from "./memory.ts";
@@ -42,13 +43,11 @@ function settingChanges(work: MemoryWork): Change[] {
   ];
 }
 
-/** More GPUs of the kind up to 64, and as many of another kind with more memory. */
+/** More GPUs of the kind up to 16, and as many of another kind with more memory. */
 function gpuChanges(work: MemoryWork): Change[] {
   const { gpu, count } = work.gpus;
   const on = (set: MemoryWork["gpus"]): Change => [`--gpus ${set.count}x${set.gpu.name}`, { ...work, gpus: set }];
-  const more = [2, 3, 4, 6, 8, 16, 32, 64]
-    .filter((number) => number > count)
-    .map((number) => on({ gpu, count: number }));
+  const more = [2, 3, 4, 6, 8, 16].filter((number) => number > count).map((number) => on({ gpu, count: number }));
   const fewestMore = more.find(([, changed]) => fits(changed));
   const larger = knownGpus
     .filter((other) => other.memoryBytes > gpu.memoryBytes)
@@ -64,16 +63,35 @@ export function changesThatFit(work: MemoryWork): string[] {
   return [...settings, ...gpuChanges(work)].map(([label]) => label);
 }
 
-/** Stored activations where they fit, if need be with smaller micro-batches: the only exact setting that saves work. */
+/** Stored activations in place of recomputed ones, with smaller micro-batches where those need them. */
+function storedActivations(work: MemoryWork): Change[] {
+  if (!work.run.model.activationCheckpoint) return [];
+  const label = "model.activationCheckpoint=false";
+  const stored = { ...work, run: withModel(work.run, { activationCheckpoint: false }) };
+  if (fits(stored)) return [[label, stored]];
+  return smallerMicroBatch(stored).map(([more, changed]) => [`${label} ${more}`, changed]);
+}
+
+/** As many responses decoded together as the memory has room for, in steps of 32. */
+function moreResponses(work: MemoryWork): Change[] {
+  const { run } = work;
+  const { maxConcurrentResponses } = run.rollout;
+  const onGpu = Math.ceil(run.data.rolloutBatchSize / work.gpus.count) * run.rollout.n;
+  const all = { ...run, rollout: { ...run.rollout, maxConcurrentResponses: onGpu } };
+  const fitting = memoryPlan({ ...work, run: all }).concurrentResponses;
+  const room = fitting === onGpu ? onGpu : Math.floor(fitting / 32) * 32;
+  if (room <= maxConcurrentResponses) return [];
+  const rollout = { ...run.rollout, maxConcurrentResponses: room };
+  return [[`rollout.maxConcurrentResponses=${room}`, { ...work, run: { ...run, rollout } }]];
+}
+
+/** Settings that fit, change no number of the run, and save a hundredth of a step or more. */
 export function fasterSettings(step: StepWork, memory: MemoryWork): string[] {
-  if (!step.run.model.activationCheckpoint) return [];
-  const stored = { ...memory, run: withModel(memory.run, { activationCheckpoint: false }) };
-  const [label, changed] = fits(stored) ? ["", stored] : (smallerMicroBatch(stored)[0] ?? ["", stored]);
-  if (!fits(changed)) return [];
-  const seconds = (run: RunConfig) =>
-    papoStep({ ...step, run }, Math.max(1, memoryPlan({ ...memory, run }).concurrentResponses)).seconds.total;
-  const saved = seconds(step.run) - seconds(changed.run);
-  return saved <= 0
-    ? []
-    : [`model.activationCheckpoint=false${label === "" ? "" : ` ${label}`} (${saved.toPrecision(2)} s a step)`];
+  const seconds = (work: MemoryWork) =>
+    papoStep({ ...step, run: work.run }, memoryPlan(work).concurrentResponses).seconds.total;
+  const now = seconds(memory);
+  return [...storedActivations(memory), ...moreResponses(memory)].flatMap(([label, changed]) => {
+    const saved = fits(changed) ? now - seconds(changed) : 0;
+    return saved < now / 100 ? [] : [`${label} (saves ${saved.toPrecision(2)} s a step)`];
+  });
 }

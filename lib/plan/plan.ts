@@ -62,11 +62,11 @@ export async function planRun(run: RunConfig, options: PlanOptions): Promise<Pla
   const group = groupOf(model, lengths, run.rollout.n);
   const memory = memoryPlan({ model, run, gpus, group });
   const work = { model, run, gpus, lengths, calibration };
-  // Where nothing fits, the time is that of a GPU with room for one response.
-  const step = papoStep(work, Math.max(1, memory.concurrentResponses));
+  const fits = memory.shortBytes === 0;
+  // Where it does not fit, the time is what it would be if it did.
+  const step = papoStep(work, fits ? memory.concurrentResponses : run.rollout.maxConcurrentResponses);
   const size = numSteps(run, options);
   const hours = size && (size.steps * step.seconds.total) / 3600;
-  const fits = memory.shortBytes === 0;
   return {
     ...{ run, gpus, lengths, memory, fits, step, calibration },
     changes: fits ? [] : changesThatFit({ model, run, gpus, group }),

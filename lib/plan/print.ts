@@ -1,4 +1,5 @@
 // A plan as text for people and as JSON for programs.
+import { formatNumber } from "../trainer/terminal.ts";
 import type { Comparison } from "./calibration-report.ts";
 import { phases } from "./memory.ts";
 import type { Plan } from "./plan.ts";
@@ -12,7 +13,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
 
 const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
 const seconds = (value: number) => value.toFixed(1);
-const petaflop = (flops: number) => (flops / 1e15).toPrecision(3);
+const petaflop = (flops: number) => formatNumber(flops / 1e15);
 const thousands = (value: number) => value.toLocaleString("en-US");
 
 function percent(share: number): string {
@@ -39,13 +40,13 @@ function memoryLines({ memory, fits, changes, gpus, run }: Plan): string[] {
   ];
 }
 
-function timeLines({ step, published }: Plan): string[] {
+function timeLines({ step, published, fits }: Plan): string[] {
   const { seconds: papo, flops } = step;
   const row = (name: string, flop: number | undefined, ours: number, theirs: number | undefined) => {
     return [name, flop === undefined ? "" : petaflop(flop), seconds(ours), theirs === undefined ? "" : seconds(theirs)];
   };
   return table([
-    ["One step", "papo, PFLOP", "papo, s", "published system, s"],
+    [fits ? "One step" : "One step, if it fitted", "papo, PFLOP", "papo, s", "published system, s"],
     row("pictures", undefined, papo.images, published.images),
     row("rollout", flops.prefill + flops.decode, papo.prefill + papo.decode, published.rollout),
     row("old log-probs", flops.old, papo.old, published.old),
@@ -80,7 +81,7 @@ function assumptionLines({ run, lengths, calibration, comparisons, faster }: Pla
   const { utilisation, decodeShare, imageSeconds } = calibration;
   const filtered = run.algorithm.filter.enabled;
   return [
-    ...faster.map((label) => `Fits too and is faster: ${label}.`),
+    ...faster.map((label) => `Fits as well and is faster: ${label}.`),
     "",
     "Assumed:",
     `  lengths: prompts of ${lengths.promptTokens} tokens, ${lengths.imageTokens} of them a picture's, ${run.rollout.n} responses of ` +

@@ -87,9 +87,10 @@ export function papoStep(work: StepWork, concurrent: number): StepPrediction {
   };
   return {
     seconds: { ...seconds, total: Object.values(seconds).reduce((sum, value) => sum + value, 0) },
-    flops: Object.fromEntries(Object.entries(flops).map(([phase, pass]) => [phase, totalFlops(pass)])) as Record<
-      keyof StepFlops,
-      number
-    >,
+    flops: {
+      ...{ prefill: totalFlops(flops.prefill), decode: totalFlops(flops.decode) },
+      ...{ old: totalFlops(flops.old), ref: totalFlops(flops.ref), aug: totalFlops(flops.aug) },
+      update: totalFlops(flops.update),
+    },
   };
 }
