@@ -10,6 +10,8 @@ export { readItems, type EvalItem, type EvalSummary } from "./eval/eval-files.ts
 export { evaluate, type EvalResult, type EvaluateOptions, type EvaluateParts } from "./eval/evaluate.ts";
 export { generate, type Generated, type GenerateOptions } from "./eval/generate.ts";
 export type { SamplingSettings } from "./eval/open-model.ts";
+export { parseGpus, type Gpu, type GpuSet } from "./plan/gpus.ts";
+export { planRun, type Plan, type PlanOptions } from "./plan/plan.ts";
 export { Policy, type OpenOptions, type SaveOptions } from "./policy/policy.ts";
 export { Processor, releasePrompt, type ProcessorSettings } from "./processor/processor.ts";
 export {

@@ -89,8 +89,8 @@ function assumptionLines({ run, lengths, calibration, comparisons, faster }: Pla
     ...(filtered ? ["  dynamic sampling keeps every group; the rollout grows with each that it drops"] : []),
     `  speed: ${Math.round(utilisation * 100)} % of the peak in passes, ${Math.round(decodeShare * 100)} % of the memory bandwidth in ` +
       `decoding, ${(imageSeconds * 1e3).toFixed(1)} ms of one core a picture and one core a GPU`,
-    "  papo: each picture and prompt once a group, optimizer state and reference in shards, one process a GPU;",
-    "  there is no CUDA build yet, so these speeds are the published system's",
+    "  papo: each picture and prompt once a group, old log-probs only after the first optimizer step, optimizer state and",
+    "  reference in shards, one process a GPU; there is no CUDA build yet, so these speeds are the published system's",
     `  the model of the published system against its published times, fitted: ${errors(comparisons, true)};`,
     `  not fitted: ${errors(comparisons, false)}`,
   ];

@@ -44,7 +44,8 @@ const headProducts = 4;
 /**
  * The passes of a run's step over `numGroups` groups. While the weights are still the rollout's, old is the new log-prob
  * without its gradient, so the groups of the first optimizer step need no pass of their own; a KL in the reward needs
- * the old log-probs of all, and so do further epochs.
+ * the old log-probs of all, and so do further epochs. lib/trainer/updater.ts scores all groups whenever there are
+ * several optimizer steps, for the KL in its samples: there, old is a whole pass.
  */
 export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroups: number): StepPasses {
   const all = algorithm.klRef.mode === "reward" || algorithm.epochs > 1;

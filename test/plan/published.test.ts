@@ -1,8 +1,13 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadRunConfig } from "../../lib/config/load.ts";
 import { calibrationReport } from "../../lib/plan/calibration-report.ts";
 import { calibration, publishedTimes } from "../../lib/plan/calibration.ts";
 import type { Calibration } from "../../lib/plan/calibration.ts";
+import { packageRoot } from "../../lib/native/load.ts";
+import { parseGpus } from "../../lib/plan/gpus.ts";
+import { planRun } from "../../lib/plan/plan.ts";
 import { publishedPasses } from "../../lib/plan/published.ts";
 
 /** Sum of the squared logarithms of model / published over the fitted times. */
@@ -40,4 +45,19 @@ test("the published system makes 7 passes for PAPO, 6 without reference or mask,
   expect(total("qwen2_5_vl_3b_grpo")).toBe(6);
   expect(total("qwen2_5_vl_3b_dapo_papo")).toBe(6);
   expect(total("qwen2_5_vl_3b_grpo_papo", "aug.grad=recompute")).toBe(11);
+});
+
+test("the README's table of predictions is what papo plan gives", async () => {
+  const rows = readFileSync(join(packageRoot, "README.md"), "utf8").matchAll(
+    /^\| `(\S+)` +\| (\d) x H100 \| (\d+) s +\| (\d+) s.*\| (\d+) s +\|$/gmu,
+  );
+  const table = [...rows];
+  expect(table).toHaveLength(4);
+  for (const [, recipe = "", count, stated, model, papo] of table) {
+    const { published, step } = await planRun(loadRunConfig([recipe]), { gpus: parseGpus(`${count}xh100`) });
+    const times = publishedTimes[recipe.includes("_3b_") ? "3B" : "7B"];
+    expect(Number(stated)).toBe(Math.round(recipe.endsWith("papo") ? times.papo : times.grpo));
+    expect(Number(model), recipe).toBe(Math.round(published.total));
+    expect(Number(papo), recipe).toBe(Math.round(step.seconds.total));
+  }
 });
