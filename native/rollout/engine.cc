@@ -86,7 +86,7 @@ class Engine {
     group.responses.push_back({{&group.prompt, ResponseKv(shape())}, stream, &out_[group.index][group.entered]});
     ++group.entered;
     ++num_live_;
-    sample({&group.responses.back()}, group.first_logits_1V);
+    sample({&group.responses.back()}, group.first_logits_1V.clone());
     remove_finished();
   }
 
@@ -105,12 +105,18 @@ class Engine {
     remove_finished();
   }
 
+  // A row of the sampler's work space ends on a whole vector; logits of such rows are it themselves.
+  static at::Tensor whole_vectors(const at::Tensor& logits_MV) {
+    const int64_t vocab = logits_MV.size(1), padded = round_up(vocab, kLanes<float>);
+    if (padded == vocab) return logits_MV;
+    auto work = at::full({logits_MV.size(0), padded}, -std::numeric_limits<float>::infinity(), at::kFloat);
+    work.narrow(1, 0, vocab).copy_(logits_MV);
+    return work;
+  }
+
   void sample(const std::vector<LiveResponse*>& live, const at::Tensor& logits_MV) {
     const int64_t vocab = logits_MV.size(1);
-    // A row of work space ends on a whole vector.
-    auto work = at::full({static_cast<int64_t>(live.size()), round_up(vocab, kLanes<float>)},
-                         -std::numeric_limits<float>::infinity(), at::kFloat);
-    work.narrow(1, 0, vocab).copy_(logits_MV);
+    const auto work = whole_vectors(logits_MV);
     float* data = work.data_ptr<float>();
     parallel_tasks(static_cast<int64_t>(live.size()), [&](int64_t row) {
       float* logits = data + row * work.size(1);

@@ -14,19 +14,60 @@ namespace {
 constexpr uint64_t kDrawsPerToken = 32;
 constexpr int64_t kBlock = 1024;
 
-int64_t argmax(const float* values, int64_t count) { return std::max_element(values, values + count) - values; }
+using V = Vec<float>;
+using Bits = VecOf<float>::bits;
+constexpr int64_t kW = kLanes<float>;
 
-// The unnormalised distribution with the sums of its blocks, for drawing by inversion.
+// Sums of a vector's floats in double, so that a vocabulary's worth of them keeps its digits.
+struct WideSum {
+  Vec<double> low = {}, high = {};
+  void add(V v) {
+    typedef float Half __attribute__((vector_size(32)));
+    Half halves[2];
+    std::memcpy(halves, &v, sizeof(v));
+    low += __builtin_convertvector(halves[0], Vec<double>);
+    high += __builtin_convertvector(halves[1], Vec<double>);
+  }
+  double total() const { return horizontal_sum<double>(low + high); }
+};
+
+// The largest logit; throws when none is above -inf or one is nan.
+float top_logit(const float* logits, int64_t vocab, uint64_t position) {
+  V top = load(logits);
+  Bits nan = {};
+  for (int64_t i = 0; i < vocab; i += kW) {
+    const V v = load(logits + i);
+    nan |= v != v;
+    top = v > top ? v : top;
+  }
+  float best = -std::numeric_limits<float>::infinity();
+  bool any_nan = false;
+  for (int64_t lane = 0; lane < kW; ++lane) best = std::max(best, top[lane]), any_nan |= nan[lane] != 0;
+  check(std::isfinite(best) && !any_nan, "sample_token",
+        "the logits of token " + std::to_string(position) + " are not finite", "E_NONFINITE");
+  return best;
+}
+
+// The unnormalised distribution with the sums of its blocks, for drawing by inversion. Turns logits into weights
+// exp((logit - top) * scale); the row ends on a whole vector.
 struct Distribution {
   const float* weights;
   int64_t count;
   std::vector<double> block_sums;
-  double total;
+  double total = 0;
 
-  Distribution(const float* weights, int64_t count) : weights(weights), count(count), total(0) {
+  Distribution(float* logits, int64_t count, float top, float scale) : weights(logits), count(count) {
+    const V lowest = broadcast(std::numeric_limits<float>::lowest());
     for (int64_t begin = 0; begin < count; begin += kBlock) {
-      const int64_t end = std::min(count, begin + kBlock);
-      block_sums.push_back(std::accumulate(weights + begin, weights + end, 0.0));
+      WideSum sum;
+      for (int64_t i = begin; i < std::min(count, begin + kBlock); i += kW) {
+        const V logit = load(logits + i);
+        // A forbidden token has weight 0 at any scale: -inf * 0 would be nan.
+        const V weight = logit < lowest ? V{} : vexp((logit - top) * scale);
+        store(logits + i, weight);
+        sum.add(weight);
+      }
+      block_sums.push_back(sum.total());
       total += block_sums.back();
     }
   }
@@ -48,15 +89,18 @@ struct Distribution {
 
 // Whether `token` is inside the cut: fewer than k tokens are likelier, and they hold less than p of the top-k mass.
 bool inside_cut(const Distribution& d, int64_t token, double top_p, int64_t top_k, double top_k_mass) {
-  const float own = d.weights[token];
-  int64_t likelier = 0;
-  double mass = 0;
-  for (int64_t i = 0; i < d.count; ++i) {
-    const bool above = d.weights[i] > own;
-    likelier += above;
-    mass += above ? d.weights[i] : 0.0f;
+  const V own = broadcast(d.weights[token]);
+  WideSum mass;
+  Bits likelier = {};
+  for (int64_t i = 0; i < d.count; i += kW) {
+    const V weight = load(d.weights + i);
+    const Bits above = weight > own;
+    likelier -= above;
+    mass.add(above ? weight : V{});
   }
-  return (top_k <= 0 || likelier < top_k) && mass < top_p * top_k_mass;
+  int64_t num_likelier = 0;
+  for (int64_t lane = 0; lane < kW; ++lane) num_likelier += likelier[lane];
+  return (top_k <= 0 || num_likelier < top_k) && mass.total() < top_p * top_k_mass;
 }
 
 // Mass of the k likeliest tokens, ties at the k-th included.
@@ -96,22 +140,11 @@ int64_t draw_from_cut(const Distribution& d, const SamplingSpec& spec, double to
 
 int64_t sample_token(float* logits_V, int64_t vocab, const SamplingSpec& spec, const RandomStream& stream,
                      uint64_t position) {
-  const int64_t best = argmax(logits_V, vocab);
-  const float top = logits_V[best];
-  bool any_nan = false;
-  for (int64_t i = 0; i < vocab; ++i) any_nan |= std::isnan(logits_V[i]);
-  check(std::isfinite(top) && !any_nan, "sample_token",
-        "the logits of token " + std::to_string(position) + " are not finite", "E_NONFINITE");
-  if (spec.temperature == 0 || spec.top_k == 1) return best;
+  const float top = top_logit(logits_V, vocab, position);
+  if (spec.temperature == 0 || spec.top_k == 1) return std::find(logits_V, logits_V + vocab, top) - logits_V;
   // Finite, or the likeliest token's (top - top) * scale would be nan.
   const float scale = static_cast<float>(std::min(1.0 / spec.temperature, 0x1p127));
-  const auto lowest = broadcast(std::numeric_limits<float>::lowest());
-  for (int64_t i = 0; i < vocab; i += kLanes<float>) {
-    const auto logit = load(logits_V + i);
-    // A forbidden token has weight 0 at any scale: -inf * 0 would be nan.
-    store(logits_V + i, logit < lowest ? Vec<float>{} : vexp((logit - top) * scale));
-  }
-  const Distribution distribution(logits_V, vocab);
+  const Distribution distribution(logits_V, vocab, top, scale);
   const uint64_t first_draw = position * kDrawsPerToken;
   if (spec.top_p >= 1 && spec.top_k <= 0) return distribution.at(stream.uniform(first_draw));
   const double top_k_mass = mass_of_top_k(distribution, spec.top_k);
