@@ -76,6 +76,7 @@ struct Product {
   const T* weight;
   T* y;
   int64_t rows, in, in_padded, out;
+  const float* panels = nullptr;  // of all outputs, when they are laid out already
 
   // Weights of 16 outputs from o on, `count` of which exist, as [in_padded / 4, 16, 4].
   void pack(int64_t o, int64_t count, float* panel) const {
@@ -126,15 +127,16 @@ struct Product {
   }
 
   void outputs(int64_t begin, int64_t end) const {
-    std::vector<float> panel(in_padded * kW);
+    std::vector<float> own(panels == nullptr ? in_padded * kW : 0);
     for (int64_t o = begin; o < end; o += kW) {
       const int64_t count = std::min(kW, end - o);
-      pack(o, count, panel.data());
+      if (panels == nullptr) pack(o, count, own.data());
+      const float* panel = panels == nullptr ? own.data() : panels + o * in_padded;
       int64_t row = 0;
-      for (; row + 6 <= rows; row += 6) tile<6>(row, o, count, panel.data());
-      if (row + 4 <= rows) tile<4>(row, o, count, panel.data()), row += 4;
-      if (row + 2 <= rows) tile<2>(row, o, count, panel.data()), row += 2;
-      if (row < rows) tile<1>(row, o, count, panel.data());
+      for (; row + 6 <= rows; row += 6) tile<6>(row, o, count, panel);
+      if (row + 4 <= rows) tile<4>(row, o, count, panel), row += 4;
+      if (row + 2 <= rows) tile<2>(row, o, count, panel), row += 2;
+      if (row < rows) tile<1>(row, o, count, panel);
     }
   }
   void run() const {
@@ -153,26 +155,44 @@ at::Tensor padded_rows(const at::Tensor& x_NI) {
 }
 
 template <class T>
-void multiply(const at::Tensor& x_NI, const Param& weight, const Param& bias, at::Tensor& y_NO) {
+at::Tensor multiply(const at::Tensor& x_NI, const Param& weight, const Param& bias, const at::Tensor& panels) {
+  auto y_NO = at::empty({x_NI.size(0), weight.value.size(0)}, x_NI.options());
+  if (y_NO.numel() == 0) return y_NO;
   const auto x = padded_rows(x_NI);
   const auto wide_bias = bias.defined() ? bias.value.to(at::kFloat) : at::Tensor();
-  const float* shift = bias.defined() ? wide_bias.data_ptr<float>() : nullptr;
-  Product<T>{x.data_ptr<float>(), shift,       weight.value.data_ptr<T>(), y_NO.data_ptr<T>(), x.size(0), x_NI.size(1),
-             x.size(1),           y_NO.size(1)}
+  Product<T>{x.data_ptr<float>(),
+             bias.defined() ? wide_bias.data_ptr<float>() : nullptr,
+             weight.value.data_ptr<T>(),
+             y_NO.data_ptr<T>(),
+             x.size(0),
+             x_NI.size(1),
+             x.size(1),
+             y_NO.size(1),
+             panels.defined() ? panels.data_ptr<float>() : nullptr}
       .run();
+  return y_NO;
 }
 
 }  // namespace
 
-at::Tensor row_linear(const at::Tensor& x_NI, const Param& weight, const Param& bias) {
+RowLinear::RowLinear(const Param& weight, const Param& bias) : weight_(weight), bias_(bias) {
+  if (weight.value.scalar_type() != at::kFloat) return;
+  const int64_t out = weight.value.size(0), in = weight.value.size(1), in_padded = round_up(in, kW);
+  panels_ = at::empty({round_up(out, kW), in_padded}, at::kFloat);
+  float* panels = panels_.data_ptr<float>();
+  const Product<float> product{nullptr, nullptr, weight.value.data_ptr<float>(), nullptr, 0, in, in_padded, out};
+  parallel_tasks((out + kW - 1) / kW, [&](int64_t panel) {
+    product.pack(panel * kW, std::min(kW, out - panel * kW), panels + panel * kW * in_padded);
+  });
+}
+
+at::Tensor RowLinear::operator()(const at::Tensor& x_NI) const {
   const auto type = x_NI.scalar_type();
-  check(type == weight.value.scalar_type() && (type == at::kFloat || type == at::kBFloat16), "row_linear",
+  check(type == weight_.value.scalar_type() && (type == at::kFloat || type == at::kBFloat16), "row_linear",
         "takes float32 or bfloat16, rows and weights alike", "E_DTYPE");
   poll_cancel();
-  auto y = at::empty({x_NI.size(0), weight.value.size(0)}, x_NI.options());
-  if (y.numel() == 0) return y;
-  type == at::kFloat ? multiply<float>(x_NI, weight, bias, y) : multiply<at::BFloat16>(x_NI, weight, bias, y);
-  return y;
+  return type == at::kFloat ? multiply<float>(x_NI, weight_, bias_, panels_)
+                            : multiply<at::BFloat16>(x_NI, weight_, bias_, panels_);
 }
 
 }  // namespace papo

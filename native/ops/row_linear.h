@@ -5,9 +5,18 @@
 
 namespace papo {
 
-// x_NI weight_OI^T + bias_O -> [N, O] in x's dtype, without gradient. Each element is summed over I in float32 in an
-// order of its own, so that a row comes out the same, bit for bit, whatever stands beside it; at::linear chooses its
-// blocking, and so its rounding, by the number of rows. float32 and bfloat16.
-at::Tensor row_linear(const at::Tensor& x_NI, const Param& weight, const Param& bias = {});
+// x_NI weight_OI^T + bias_O -> [N, O] in x's dtype, without gradient, for a weight that many steps in a row use. Each
+// element is summed over I in float32 in an order of its own, so that a row comes out the same, bit for bit, whatever
+// stands beside it; at::linear chooses its blocking, and so its rounding, by the number of rows. float32, whose panels
+// are laid out once, and bfloat16, whose panels would be twice its size and are laid out in every call.
+class RowLinear {
+ public:
+  explicit RowLinear(const Param& weight, const Param& bias = {});
+  at::Tensor operator()(const at::Tensor& x_NI) const;
+
+ private:
+  Param weight_, bias_;
+  at::Tensor panels_;  // undefined for bfloat16
+};
 
 }  // namespace papo

@@ -1,7 +1,6 @@
 #include "rollout/decoder.h"
 
 #include "ops/rms_norm.h"
-#include "ops/row_linear.h"
 
 namespace papo {
 
@@ -9,7 +8,11 @@ using namespace qwen2_5_vl;
 
 Decoder::Decoder(const Policy& policy)
     : policy_(policy),
-      shape_{policy.config.text.num_layers, policy.config.text.num_kv_heads, policy.config.text.head_size} {}
+      shape_{policy.config.text.num_layers, policy.config.text.num_kv_heads, policy.config.text.head_size},
+      head_(policy.language.head) {
+  for (const auto& w : policy.language.layers)
+    layers_.push_back({RowLinear(w.qkv, w.qkv_bias), RowLinear(w.o), RowLinear(w.gate_up), RowLinear(w.down)});
+}
 
 PrefilledPrompt Decoder::prefill(const PromptInput& prompt) const {
   const auto rows = embed_prompts(policy_, {&prompt}, prompt_pixels({&prompt}, nullptr)).front();
@@ -41,19 +44,17 @@ at::Tensor Decoder::step(const std::vector<DecodingResponse*>& responses, const 
   for (int64_t layer = 0; layer < text.num_layers; ++layer) {
     poll_cancel();
     const auto& weights = policy_.language.layers[layer];
-    const auto qkv = project_qkv(x, weights, text, tables, row_linear);
+    const auto qkv = project_qkv(x, weights, layers_[layer], text, tables);
     const auto q = qkv.q_THE.to(at::kFloat).contiguous(), k = qkv.k_TKE.to(at::kFloat).contiguous(),
                v = qkv.v_TKE.to(at::kFloat).contiguous();
     const int64_t row_size = text.num_kv_heads * text.head_size;
     for (size_t i = 0; i < responses.size(); ++i)
       responses[i]->kv.write(layer, k.data_ptr<float>() + i * row_size, v.data_ptr<float>() + i * row_size);
-    x = finish_layer(x, decode_attention(q, rows, shape_, layer).to(x.scalar_type()), weights, text, row_linear);
+    x = finish_layer(x, decode_attention(q, rows, shape_, layer).to(x.scalar_type()), weights, layers_[layer], text);
   }
   return rms_norm(x, policy_.language.norm, text.rms_norm_eps);
 }
 
-at::Tensor Decoder::logits(const at::Tensor& hidden_MD) const {
-  return row_linear(hidden_MD, policy_.language.head).to(at::kFloat);
-}
+at::Tensor Decoder::logits(const at::Tensor& hidden_MD) const { return head_(hidden_MD).to(at::kFloat); }
 
 }  // namespace papo

@@ -3,6 +3,7 @@
 
 #include "attention/kv_cache.h"
 #include "model/qwen2_5_vl/policy.h"
+#include "ops/row_linear.h"
 
 namespace papo {
 
@@ -19,6 +20,7 @@ struct DecodingResponse {
   ResponseKv kv;
 };
 
+// The weights are laid out for decoding once, so it is to be made after they have changed.
 class Decoder {
  public:
   explicit Decoder(const Policy& policy);
@@ -35,6 +37,8 @@ class Decoder {
  private:
   const Policy& policy_;
   KvShape shape_;
+  std::vector<qwen2_5_vl::LayerProducts> layers_;
+  RowLinear head_;
 };
 
 }  // namespace papo

@@ -70,7 +70,7 @@ OpPair row_linear_pair(const OpSpec& spec) {
   OpPair op = linear_pair(spec);
   op.kernel = [](const Tensors& in, const Params& w) {
     at::NoGradGuard no_grad;
-    return Named{{"y", row_linear(in[0], w[0], w.size() > 1 ? w[1] : Param{})}};
+    return Named{{"y", RowLinear(w[0], w.size() > 1 ? w[1] : Param{})(in[0])}};
   };
   op.composed = [](const Tensors& in, const Tensors& w) {
     at::NoGradGuard no_grad;

@@ -8,10 +8,10 @@
 
 namespace papo::qwen2_5_vl {
 
-QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const TextConfig& config,
-                    const RopeTables& rope_tables, LinearOp linear_op) {
-  const auto qkv = linear_op(rms_norm(x_TD, w.input_norm, config.rms_norm_eps), w.qkv, w.qkv_bias)
-                       .view({x_TD.size(0), -1, config.head_size});
+QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const LayerProducts& products,
+                    const TextConfig& config, const RopeTables& rope_tables) {
+  const auto qkv =
+      products.qkv(rms_norm(x_TD, w.input_norm, config.rms_norm_eps)).view({x_TD.size(0), -1, config.head_size});
   const auto rotated =
       rope(qkv.narrow(1, 0, config.num_heads + config.num_kv_heads), rope_tables.cos_TE, rope_tables.sin_TE);
   return {rotated.narrow(1, 0, config.num_heads), rotated.narrow(1, config.num_heads, config.num_kv_heads),
@@ -19,10 +19,9 @@ QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const 
 }
 
 at::Tensor finish_layer(const at::Tensor& x_TD, const at::Tensor& attended_THE, const DecoderLayerWeights& w,
-                        const TextConfig& config, LinearOp linear_op) {
-  const auto x = x_TD + linear_op(attended_THE.reshape({x_TD.size(0), -1}), w.o, {});
-  const auto gate_up = linear_op(rms_norm(x, w.post_norm, config.rms_norm_eps), w.gate_up, {});
-  return x + linear_op(swiglu(gate_up), w.down, {});
+                        const LayerProducts& products, const TextConfig& config) {
+  const auto x = x_TD + products.o(attended_THE.reshape({x_TD.size(0), -1}));
+  return x + products.down(swiglu(products.gate_up(rms_norm(x, w.post_norm, config.rms_norm_eps))));
 }
 
 at::Tensor decode_rows(at::Tensor x_TD, const std::shared_ptr<const AttentionPlan>& plan, const RopeTables& rope_tables,
@@ -31,9 +30,13 @@ at::Tensor decode_rows(at::Tensor x_TD, const std::shared_ptr<const AttentionPla
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const auto& layer = weights.layers[i];
     const auto run = [=, &layer, &config](const at::Tensor& x) {
-      const auto rows = project_qkv(x, layer, config, rope_tables, linear);
+      const LayerProducts products{[&](const at::Tensor& in) { return linear(in, layer.qkv, layer.qkv_bias); },
+                                   [&](const at::Tensor& in) { return linear(in, layer.o); },
+                                   [&](const at::Tensor& in) { return linear(in, layer.gate_up); },
+                                   [&](const at::Tensor& in) { return linear(in, layer.down); }};
+      const auto rows = project_qkv(x, layer, products, config, rope_tables);
       if (kv_sink) kv_sink(i, rows.k_TKE, rows.v_TKE);
-      return finish_layer(x, group_attention(rows.q_THE, rows.k_TKE, rows.v_TKE, plan), layer, config, linear);
+      return finish_layer(x, group_attention(rows.q_THE, rows.k_TKE, rows.v_TKE, plan), layer, products, config);
     };
     x_TD = run_layer(run, x_TD, recompute);
   }

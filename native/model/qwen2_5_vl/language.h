@@ -11,14 +11,16 @@ struct QkvRows {
   at::Tensor q_THE, k_TKE, v_TKE;  // rotated
 };
 
-// linear of training, or row_linear of decoding.
-using LinearOp = at::Tensor (*)(const at::Tensor& x_NI, const Param& weight, const Param& bias);
+// The products of a decoder layer, as training or cached decoding does them.
+struct LayerProducts {
+  std::function<at::Tensor(const at::Tensor& x_NI)> qkv, o, gate_up, down;
+};
 
 // The two parts of a decoder layer around its attention, shared by training and the cached decode.
-QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const TextConfig& config,
-                    const RopeTables& rope_tables, LinearOp linear_op);
+QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const LayerProducts& products,
+                    const TextConfig& config, const RopeTables& rope_tables);
 at::Tensor finish_layer(const at::Tensor& x_TD, const at::Tensor& attended_THE, const DecoderLayerWeights& w,
-                        const TextConfig& config, LinearOp linear_op);
+                        const LayerProducts& products, const TextConfig& config);
 
 // Called with every layer's rotated keys and values, to fill a cache.
 using KvSink = std::function<void(int64_t layer, const at::Tensor& k_TKE, const at::Tensor& v_TKE)>;
