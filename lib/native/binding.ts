@@ -454,7 +454,17 @@ export interface NativeTesting {
    * value: outputs by name, gradients as `grad <name>`; the kernel runs twice, adding to weight gradients of 1.
    */
   compareOp(
-    op: "rms_norm" | "swiglu" | "rope" | "linear" | "row_linear" | "embedding" | "token_log_probs" | "group_attention",
+    op:
+      | "rms_norm"
+      | "swiglu"
+      | "rope"
+      | "linear"
+      | "row_linear"
+      | "embedding"
+      | "token_log_probs"
+      | "group_attention"
+      | "layer_input"
+      | "layer_output",
     spec: OpSpec,
   ): Promise<Record<string, number>>;
   /** Likewise decode attention over caches, of each response's newest row. */

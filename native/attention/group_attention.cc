@@ -1,6 +1,7 @@
 #include "attention/group_attention.h"
 
 #include "core/error.h"
+#include "core/flops.h"
 #include "ops/context.h"
 
 namespace papo {
@@ -9,22 +10,40 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+struct State {
+  int64_t num_heads;
+  std::shared_ptr<const AttentionPlan> plan;
+  FlopPhase phase = flop_phase;
+
+  // A visible (query, key) pair of a head is a dot product and a weighted sum forward; backward once more of each for
+  // both their inputs.
+  void count(const at::Tensor& qkv_TGE, double times) const {
+    double pairs = 0;
+    for (const auto& row : plan->rows) pairs += row.first_end - row.first_begin + row.second_end - row.second_begin;
+    count_flops(times * 4 * pairs * static_cast<double>(num_heads * qkv_TGE.size(2)),
+                phase == FlopPhase::kBody ? FlopPhase::kAttention : phase);
+  }
+};
+
 class GroupAttention : public torch::autograd::Function<GroupAttention> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const std::shared_ptr<const AttentionPlan>& plan) {
-    auto out = at::empty({q.size(0), q.size(1), q.size(2)}, q.options());
-    auto lse = at::empty({q.size(0), q.size(1)}, q.options());
-    group_attention_forward_cpu(q, k, v, *plan, out, lse);
-    ctx->save_for_backward({q, k, v, out, lse});
-    hold(ctx, plan);
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, const State& state) {
+    const auto qkv = qkv_in.stride(2) == 1 ? qkv_in : qkv_in.contiguous();
+    const auto out = at::empty({qkv.size(0), state.num_heads, qkv.size(2)}, qkv.options());
+    const auto lse = at::empty({qkv.size(0), state.num_heads}, qkv.options());
+    group_attention_forward_cpu(split_heads(qkv, state.num_heads), *state.plan, out, lse);
+    state.count(qkv, 1);
+    ctx->save_for_backward({qkv, out, lse});
+    hold(ctx, state);
     return out;
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    auto saved = ctx->get_saved_variables();
-    auto result = group_attention_backward_cpu(grads[0].contiguous(), saved[0], saved[1], saved[2], saved[3], saved[4],
-                                               *held<std::shared_ptr<const AttentionPlan>>(ctx));
-    return {result.q_THE, result.k_TKE, result.v_TKE, at::Tensor()};
+    const auto saved = ctx->get_saved_variables();
+    const auto& state = held<State>(ctx);
+    state.count(saved[0], 2);
+    return {group_attention_backward_cpu(grads[0].contiguous(), split_heads(saved[0], state.num_heads), saved[1],
+                                         saved[2], *state.plan),
+            at::Tensor()};
   }
 };
 
@@ -49,8 +68,14 @@ void append_full_block(AttentionPlan& plan, int64_t num_rows) {
   plan.blocks.push_back({begin, end});
 }
 
-at::Tensor group_attention_composed(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
-                                    const AttentionPlan& plan) {
+QkvHeads split_heads(const at::Tensor& qkv_TGE, int64_t num_heads) {
+  const int64_t kv_heads = (qkv_TGE.size(1) - num_heads) / 2;
+  return {qkv_TGE.narrow(1, 0, num_heads), qkv_TGE.narrow(1, num_heads, kv_heads),
+          qkv_TGE.narrow(1, num_heads + kv_heads, kv_heads)};
+}
+
+at::Tensor group_attention_composed(const at::Tensor& qkv_TGE, int64_t num_heads, const AttentionPlan& plan) {
+  const auto [q_THE, k_TKE, v_TKE] = split_heads(qkv_TGE, num_heads);
   const int64_t repeats = q_THE.size(1) / k_TKE.size(1);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_THE.size(2)));
   std::vector<at::Tensor> outs;
@@ -78,15 +103,15 @@ at::Tensor group_attention_composed(const at::Tensor& q_THE, const at::Tensor& k
   return at::cat(outs, 0);
 }
 
-at::Tensor group_attention(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
+at::Tensor group_attention(const at::Tensor& qkv_TGE, int64_t num_heads,
                            const std::shared_ptr<const AttentionPlan>& plan) {
-  check(static_cast<int64_t>(plan->rows.size()) == q_THE.size(0), "group_attention",
-        "the plan has " + std::to_string(plan->rows.size()) + " rows, q has " + std::to_string(q_THE.size(0)));
-  if (has_cpu_kernel(q_THE)) return GroupAttention::apply(q_THE, k_TKE, v_TKE, plan);
-  if (q_THE.device().is_cpu())  // bfloat16: the kernel's sums are float32 anyway
-    return GroupAttention::apply(q_THE.to(at::kFloat), k_TKE.to(at::kFloat), v_TKE.to(at::kFloat), plan)
-        .to(q_THE.scalar_type());
-  return group_attention_composed(q_THE, k_TKE, v_TKE, *plan);
+  check(static_cast<int64_t>(plan->rows.size()) == qkv_TGE.size(0), "group_attention",
+        "the plan has " + std::to_string(plan->rows.size()) + " rows, qkv has " + std::to_string(qkv_TGE.size(0)));
+  const State state{num_heads, plan};
+  if (has_cpu_kernel(qkv_TGE)) return GroupAttention::apply(qkv_TGE, state);
+  if (qkv_TGE.device().is_cpu())  // bfloat16: the kernel's sums are float32 anyway
+    return GroupAttention::apply(qkv_TGE.to(at::kFloat), state).to(qkv_TGE.scalar_type());
+  return group_attention_composed(qkv_TGE, num_heads, *plan);
 }
 
 }  // namespace papo

@@ -26,22 +26,25 @@ void append_group(AttentionPlan& plan, int64_t prompt_rows, const std::vector<in
 void append_full_block(AttentionPlan& plan, int64_t num_rows);
 
 // softmax(q k^T * head_size^-0.5) v over each row's keys; query head h uses key/value head h / (H / K).
-// q_THE [T, H, E], k_TKE and v_TKE [T, K, E], last dimension contiguous -> [T, H, E]. float32, float64, bfloat16.
-at::Tensor group_attention(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
+// qkv_TGE [T, H + 2 K, E] holds the H query heads, then the keys', then the values' -> [T, H, E]. float32, float64,
+// bfloat16.
+at::Tensor group_attention(const at::Tensor& qkv_TGE, int64_t num_heads,
                            const std::shared_ptr<const AttentionPlan>& plan);
 
 // The same from at:: operations, one block at a time: the reference that the kernel is tested against.
-at::Tensor group_attention_composed(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
-                                    const AttentionPlan& plan);
+at::Tensor group_attention_composed(const at::Tensor& qkv_TGE, int64_t num_heads, const AttentionPlan& plan);
 
-// CPU kernels (float32, float64). lse_TH is log sum exp of the scaled scores.
-void group_attention_forward_cpu(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
-                                 const AttentionPlan& plan, at::Tensor& out_THE, at::Tensor& lse_TH);
-struct AttentionGrads {
+// Its three parts as views.
+struct QkvHeads {
   at::Tensor q_THE, k_TKE, v_TKE;
 };
-AttentionGrads group_attention_backward_cpu(const at::Tensor& grad_out_THE, const at::Tensor& q_THE,
-                                            const at::Tensor& k_TKE, const at::Tensor& v_TKE, const at::Tensor& out_THE,
-                                            const at::Tensor& lse_TH, const AttentionPlan& plan);
+QkvHeads split_heads(const at::Tensor& qkv_TGE, int64_t num_heads);
+
+// CPU kernels (float32, float64). lse_TH is log sum exp of the scaled scores.
+void group_attention_forward_cpu(const QkvHeads& qkv, const AttentionPlan& plan, const at::Tensor& out_THE,
+                                 const at::Tensor& lse_TH);
+// The gradient of qkv, laid out as that is.
+at::Tensor group_attention_backward_cpu(const at::Tensor& grad_out_THE, const QkvHeads& qkv, const at::Tensor& out_THE,
+                                        const at::Tensor& lse_TH, const AttentionPlan& plan);
 
 }  // namespace papo

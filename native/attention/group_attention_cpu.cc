@@ -165,16 +165,15 @@ struct Scratch {
 template <class T>
 class Kernel {
  public:
-  Kernel(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out, const at::Tensor& lse,
-         const AttentionPlan& plan)
-      : heads_(q.size(1)),
-        kv_heads_(k.size(1)),
-        size_(q.size(2)),
+  Kernel(const QkvHeads& qkv, const at::Tensor& out, const at::Tensor& lse, const AttentionPlan& plan)
+      : heads_(qkv.q_THE.size(1)),
+        kv_heads_(qkv.k_TKE.size(1)),
+        size_(qkv.q_THE.size(2)),
         per_group_(static_cast<int>(heads_ / kv_heads_)),
         scale_(T(1) / std::sqrt(static_cast<T>(size_))),
-        query_(q),
-        key_(k),
-        value_(v),
+        query_(qkv.q_THE),
+        key_(qkv.k_TKE),
+        value_(qkv.v_TKE),
         out_(out),
         lse_(lse.data_ptr<T>()),
         plan_(plan) {}
@@ -194,7 +193,7 @@ class Kernel {
     });
   }
 
-  void backward(const at::Tensor& grad_out, AttentionGrads& grads) const {
+  void backward(const at::Tensor& grad_out, const QkvHeads& grads) const {
     const Rows<T> out_grad(grad_out), query_grad(grads.q_THE), key_grad(grads.k_TKE), value_grad(grads.v_TKE);
     const int64_t padded = round_up(size_, kLanes<T>);
     parallel_tasks(static_cast<int64_t>(plan_.blocks.size()) * kv_heads_, [&](int64_t task) {
@@ -319,25 +318,22 @@ class Kernel {
 
 }  // namespace
 
-void group_attention_forward_cpu(const at::Tensor& q_THE, const at::Tensor& k_TKE, const at::Tensor& v_TKE,
-                                 const AttentionPlan& plan, at::Tensor& out_THE, at::Tensor& lse_TH) {
-  if (q_THE.scalar_type() == at::kDouble) return Kernel<double>(q_THE, k_TKE, v_TKE, out_THE, lse_TH, plan).forward();
-  Kernel<float>(q_THE, k_TKE, v_TKE, out_THE, lse_TH, plan).forward();
+void group_attention_forward_cpu(const QkvHeads& qkv, const AttentionPlan& plan, const at::Tensor& out_THE,
+                                 const at::Tensor& lse_TH) {
+  if (qkv.q_THE.scalar_type() == at::kDouble) return Kernel<double>(qkv, out_THE, lse_TH, plan).forward();
+  Kernel<float>(qkv, out_THE, lse_TH, plan).forward();
 }
 
-AttentionGrads group_attention_backward_cpu(const at::Tensor& grad_out_THE, const at::Tensor& q_THE,
-                                            const at::Tensor& k_TKE, const at::Tensor& v_TKE, const at::Tensor& out_THE,
-                                            const at::Tensor& lse_TH, const AttentionPlan& plan) {
-  // Gradients of the fused projection [T, H + 2K, E], handed out as slices, so that it needs no concatenation later.
-  const int64_t heads = q_THE.size(1), kv_heads = k_TKE.size(1);
-  auto fused = at::empty({q_THE.size(0), heads + 2 * kv_heads, q_THE.size(2)}, q_THE.options());
-  AttentionGrads grads{fused.narrow(1, 0, heads), fused.narrow(1, heads, kv_heads),
-                       fused.narrow(1, heads + kv_heads, kv_heads)};
-  if (q_THE.scalar_type() == at::kDouble)
-    Kernel<double>(q_THE, k_TKE, v_TKE, out_THE, lse_TH, plan).backward(grad_out_THE, grads);
+at::Tensor group_attention_backward_cpu(const at::Tensor& grad_out_THE, const QkvHeads& qkv, const at::Tensor& out_THE,
+                                        const at::Tensor& lse_TH, const AttentionPlan& plan) {
+  const int64_t heads = qkv.q_THE.size(1), kv_heads = qkv.k_TKE.size(1);
+  const auto grad = at::empty({qkv.q_THE.size(0), heads + 2 * kv_heads, qkv.q_THE.size(2)}, qkv.q_THE.options());
+  const auto grads = split_heads(grad, heads);
+  if (grad.scalar_type() == at::kDouble)
+    Kernel<double>(qkv, out_THE, lse_TH, plan).backward(grad_out_THE, grads);
   else
-    Kernel<float>(q_THE, k_TKE, v_TKE, out_THE, lse_TH, plan).backward(grad_out_THE, grads);
-  return grads;
+    Kernel<float>(qkv, out_THE, lse_TH, plan).backward(grad_out_THE, grads);
+  return grad;
 }
 
 }  // namespace papo

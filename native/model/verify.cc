@@ -14,7 +14,10 @@ double max_abs_difference(const at::Tensor& ours, const at::Tensor& golden) {
 at::Tensor all_logits(const Policy& policy, const GoldenCase& golden) {
   GroupInput whole{golden.prompt, {}};
   whole.prompt.ids.insert(whole.prompt.ids.end(), golden.response.begin(), golden.response.end());
-  return at::linear(run_groups(policy, {&whole}, nullptr).hidden_TD, policy.language.head.value).to(at::kFloat);
+  const auto packed = pack_groups(policy, {&whole}, nullptr);
+  const auto hidden_TD =
+      qwen2_5_vl::decode_rows(packed.embeds_TD, packed.rows, policy.language, policy.config.text, false);
+  return at::linear(hidden_TD, policy.language.head.value).to(at::kFloat);
 }
 
 // Feeds the golden response, the same reversed and the golden one again over one prompt cache; -> the larger error of

@@ -8,23 +8,23 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// direction 1 rotates forward, -1 is the transpose: both halves of cos (and of sin) are equal, so the backward pass
-// is the rotation by the negative angle.
 template <class T>
-void rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, T direction, at::Tensor& y) {
+void rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int direction, const at::Tensor& y) {
   const int64_t heads = x.size(1), size = x.size(2), half = size / 2;
-  const int64_t row_stride = x.stride(0), head_stride = x.stride(1);
   const T *from = x.data_ptr<T>(), *cos_data = cos.data_ptr<T>(), *sin_data = sin.data_ptr<T>();
   T* to = y.data_ptr<T>();
+  const T sign = static_cast<T>(direction);
   at::parallel_for(0, x.size(0), 32, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const T *c = cos_data + row * size, *s = sin_data + row * size;
       for (int64_t head = 0; head < heads; ++head) {
-        const T *low = from + row * row_stride + head * head_stride, *high = low + half;
-        T *out_low = to + (row * heads + head) * size, *out_high = out_low + half;
+        const T *low = from + row * x.stride(0) + head * x.stride(1), *high = low + half;
+        T *out_low = to + row * y.stride(0) + head * y.stride(1), *out_high = out_low + half;
+#pragma GCC ivdep
         for (int64_t e = 0; e < half; ++e) {
-          out_low[e] = low[e] * c[e] - high[e] * s[e] * direction;
-          out_high[e] = high[e] * c[e] + low[e] * s[e] * direction;
+          const T a = low[e], b = high[e];
+          out_low[e] = a * c[e] - b * s[e] * sign;
+          out_high[e] = b * c[e] + a * s[e] * sign;
         }
       }
     }
@@ -33,10 +33,7 @@ void rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, T
 
 at::Tensor rotated(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int direction) {
   auto y = at::empty(x.sizes(), x.options());
-  if (x.scalar_type() == at::kDouble)
-    rotate<double>(x, cos, sin, direction, y);
-  else
-    rotate<float>(x, cos, sin, static_cast<float>(direction), y);
+  rope_cpu(x, cos, sin, direction, y);
   return y;
 }
 
@@ -54,6 +51,12 @@ class Rope : public torch::autograd::Function<Rope> {
 };
 
 }  // namespace
+
+void rope_cpu(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tensor& sin_TE, int direction,
+              const at::Tensor& y_THE) {
+  const auto run = x_THE.scalar_type() == at::kDouble ? rotate<double> : rotate<float>;
+  run(x_THE, cos_TE, sin_TE, direction, y_THE);
+}
 
 at::Tensor rope(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tensor& sin_TE) {
   if (has_cpu_kernel(x_THE) && x_THE.stride(2) == 1) return Rope::apply(x_THE, cos_TE, sin_TE);

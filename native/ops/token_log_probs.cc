@@ -1,7 +1,10 @@
 #include "ops/token_log_probs.h"
 
 #include "core/cancel.h"
+#include "core/flops.h"
 #include "ops/context.h"
+#include "ops/linear.h"
+#include "ops/product.h"
 
 namespace papo {
 namespace {
@@ -12,12 +15,13 @@ using torch::autograd::variable_list;
 struct HeadState {
   Param head;
   HeadOptions options;
+  FlopPhase phase = flop_phase;
 
   int64_t chunk_rows() const { return std::max<int64_t>(16, options.chunk_bytes / (head.value.size(0) * 4)); }
 };
 
 at::Tensor chunk_logits(const at::Tensor& hidden, const at::Tensor& head, double temperature) {
-  auto logits = at::linear(hidden, head);
+  auto logits = product(hidden, head.t());
   if (logits.scalar_type() != at::kDouble) logits = logits.to(at::kFloat);
   return temperature == 1.0 ? logits : logits.div_(temperature);
 }
@@ -61,6 +65,7 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
     const auto saved = ctx->get_saved_variables();
     const auto &hidden = saved[0], &targets = saved[1], &lse = saved[2], &entropy = saved[3];
     const auto& state = held<HeadState>(ctx);
+    const FlopScope scope(state.phase);
     const int64_t rows = hidden.size(0);
     const auto head = state.head.value.detach();
     const bool entropy_grad = entropy.defined() && grads[1].defined();
@@ -86,13 +91,8 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
       }
       if (state.options.temperature != 1.0) grad_CV.div_(state.options.temperature);
       const auto narrow_grad = grad_CV.to(hidden.scalar_type());
-      grad_hidden.narrow(0, begin, count).copy_(at::mm(narrow_grad, head));
-      if (state.head.trained()) {
-        if (state.head.grad.scalar_type() == narrow_grad.scalar_type())
-          state.head.grad.addmm_(narrow_grad.t(), hidden_CD);
-        else
-          state.head.grad.add_(at::mm(narrow_grad.t(), hidden_CD));
-      }
+      product_into(grad_hidden.narrow(0, begin, count), narrow_grad, head);
+      add_weight_grads(state.head, {}, narrow_grad, hidden_CD);
     }
     return {grad_hidden, at::Tensor(), at::Tensor(), at::Tensor()};
   }

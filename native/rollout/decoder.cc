@@ -1,6 +1,8 @@
 #include "rollout/decoder.h"
 
 #include "ops/rms_norm.h"
+#include "ops/rope.h"
+#include "ops/swiglu.h"
 
 namespace papo {
 
@@ -25,8 +27,10 @@ PrefilledPrompt Decoder::prefill(const PromptInput& prompt) const {
     kv->fill(layer, k_PKE, v_PKE);
   };
   const auto tables = text_rope(rows.positions.rows, policy_.config.text, rows.embeds_PD.scalar_type());
-  const auto hidden = decode_rows(rows.embeds_PD, plan, tables, policy_.language, policy_.config.text, false, sink);
-  return {std::move(kv), rows.positions.next, hidden.narrow(0, count - 1, 1).clone()};
+  const auto last = at::full({1}, count - 1, at::kLong);
+  const auto hidden =
+      decode_rows(rows.embeds_PD, {plan, tables, last}, policy_.language, policy_.config.text, false, sink);
+  return {std::move(kv), rows.positions.next, hidden};
 }
 
 at::Tensor Decoder::step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) const {
@@ -44,13 +48,18 @@ at::Tensor Decoder::step(const std::vector<DecodingResponse*>& responses, const 
   for (int64_t layer = 0; layer < text.num_layers; ++layer) {
     poll_cancel();
     const auto& weights = policy_.language.layers[layer];
-    const auto qkv = project_qkv(x, weights, layers_[layer], text, tables);
-    const auto q = qkv.q_THE.to(at::kFloat).contiguous(), k = qkv.k_TKE.to(at::kFloat).contiguous(),
-               v = qkv.v_TKE.to(at::kFloat).contiguous();
+    const auto& products = layers_[layer];
+    const auto heads =
+        products.qkv(rms_norm(x, weights.input_norm, text.rms_norm_eps)).view({x.size(0), -1, text.head_size});
+    const auto rotated = rope(heads.narrow(1, 0, text.num_heads + text.num_kv_heads), tables.cos_TE, tables.sin_TE);
+    const auto q = rotated.narrow(1, 0, text.num_heads).to(at::kFloat).contiguous();
+    const auto k = rotated.narrow(1, text.num_heads, text.num_kv_heads).to(at::kFloat).contiguous();
+    const auto v = heads.narrow(1, text.num_heads + text.num_kv_heads, text.num_kv_heads).to(at::kFloat).contiguous();
     const int64_t row_size = text.num_kv_heads * text.head_size;
     for (size_t i = 0; i < responses.size(); ++i)
       responses[i]->kv.write(layer, k.data_ptr<float>() + i * row_size, v.data_ptr<float>() + i * row_size);
-    x = finish_layer(x, decode_attention(q, rows, shape_, layer).to(x.scalar_type()), weights, layers_[layer], text);
+    x = x + products.o(decode_attention(q, rows, shape_, layer).to(x.scalar_type()).flatten(1));
+    x = x + products.down(swiglu(products.gate_up(rms_norm(x, weights.post_norm, text.rms_norm_eps))));
   }
   return rms_norm(x, policy_.language.norm, text.rms_norm_eps);
 }

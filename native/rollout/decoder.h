@@ -37,7 +37,10 @@ class Decoder {
  private:
   const Policy& policy_;
   KvShape shape_;
-  std::vector<qwen2_5_vl::LayerProducts> layers_;
+  struct LayerProducts {
+    RowLinear qkv, o, gate_up, down;
+  };
+  std::vector<LayerProducts> layers_;
   RowLinear head_;
 };
 

@@ -59,7 +59,7 @@ double compare_decode_attention(const OpSpec& spec) {
     for (const auto& own : group.responses) decode_rows.push_back({group.prompt.get(), &own});
   const auto index = at::tensor(newest, at::kLong);
   const auto actual = decode_attention(q_THE.index_select(0, index), decode_rows, shape, 0);
-  return relative_difference(actual, group_attention_composed(q_THE, kv[0], kv[1], plan).index_select(0, index));
+  return relative_difference(actual, group_attention_composed(at::cat({q_THE, kv[0], kv[1]}, 1), heads, plan).index_select(0, index));
 }
 
 double compare_decode(const Policy& policy, const GroupBatch& batch) {
@@ -67,8 +67,7 @@ double compare_decode(const Policy& policy, const GroupBatch& batch) {
   const Decoder decoder(policy);
   std::vector<const GroupInput*> groups;
   for (const auto& group : batch.groups) groups.push_back(&group);
-  const auto pass = run_groups(policy, groups, nullptr);
-  const auto expected_RV = decoder.logits(pass.hidden_TD.index_select(0, at::tensor(pass.head_rows, at::kLong)));
+  const auto expected_RV = decoder.logits(predicting_hidden(policy, pack_groups(policy, groups, nullptr)));
   std::vector<PrefilledPrompt> prefilled;
   for (const auto& group : batch.groups) prefilled.push_back(decoder.prefill(group.prompt));
   std::list<Fed> live;

@@ -2,6 +2,8 @@
 #include "attention/group_attention.h"
 #include "core/error.h"
 #include "ops/embedding.h"
+#include "ops/layer_input.h"
+#include "ops/layer_output.h"
 #include "ops/linear.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
@@ -107,30 +109,71 @@ OpPair token_log_probs_pair(const OpSpec& spec) {
   return op;
 }
 
-// `fused`: q, k and v are slices of one tensor, as the projection gives them.
 OpPair group_attention_pair(const OpSpec& spec) {
   auto plan = std::make_shared<AttentionPlan>();
   for (const auto& group : spec.groups) append_group(*plan, group.at(0), {group.begin() + 1, group.end()});
   for (int64_t rows : spec.full_blocks) append_full_block(*plan, rows);
   const auto rows = static_cast<int64_t>(plan->rows.size());
   const int64_t heads = spec.size("heads"), kv_heads = spec.size("kvHeads"), head_size = spec.size("headSize");
-  const bool fused = spec.size("fused") != 0;
-  const auto slices = [=](const Tensors& in) {
-    if (!fused) return in;
-    const auto all = at::cat(in, 1);
-    return Tensors{all.narrow(1, 0, heads), all.narrow(1, heads, kv_heads), all.narrow(1, heads + kv_heads, kv_heads)};
+  OpPair op;
+  op.inputs = {{"qkv", normal({rows, heads + 2 * kv_heads, head_size}, spec)}};
+  op.kernel = [=](const Tensors& in, const Params&) { return Named{{"out", group_attention(in[0], heads, plan)}}; };
+  op.composed = [=](const Tensors& in, const Tensors&) {
+    return Named{{"out", group_attention_composed(in[0], heads, *plan)}};
+  };
+  return op;
+}
+
+OpPair layer_input_pair(const OpSpec& spec) {
+  const int64_t rows = spec.size("rows"), width = spec.size("width"), heads = spec.size("heads");
+  const HeadLayout layout{spec.size("rotated"), heads, spec.size("headSize")};
+  const auto half = at::randn({rows, layout.head_size / 2}, at::kDouble), angles = at::cat({half, half}, 1);
+  const auto cos = angles.cos().to(spec.dtype), sin = angles.sin().to(spec.dtype);
+  const double eps = 1e-6;
+  OpPair op;
+  op.inputs = {{"x", normal({rows, width}, spec)}};
+  op.weights = {{"norm", normal({width}, spec)},
+                {"qkv", normal({heads * layout.head_size, width}, spec) / std::sqrt(static_cast<double>(width))},
+                {"bias", normal({heads * layout.head_size}, spec)}};
+  op.kernel = [=](const Tensors& in, const Params& w) {
+    return Named{{"heads", layer_input(in[0], {w[0], w[1], w[2], eps}, layout, cos, sin)}};
+  };
+  op.composed = [=](const Tensors& in, const Tensors& w) {
+    const auto all =
+        linear_composed(rms_norm_composed(in[0], w[0], eps), w[1], w[2]).view({rows, heads, layout.head_size});
+    return Named{{"heads", at::cat({rope_composed(all.narrow(1, 0, layout.num_rotated), cos, sin),
+                                    all.narrow(1, layout.num_rotated, heads - layout.num_rotated)},
+                                   1)}};
+  };
+  return op;
+}
+
+OpPair layer_output_pair(const OpSpec& spec) {
+  const int64_t rows = spec.size("rows"), width = spec.size("width"), inner = spec.size("inner"),
+                attended = spec.size("attended");
+  const double eps = 1e-6;
+  const auto matrix = [&](int64_t out, int64_t in) {
+    return normal({out, in}, spec) / std::sqrt(static_cast<double>(in));
   };
   OpPair op;
-  op.inputs = {{"q", normal({rows, heads, head_size}, spec)},
-               {"k", normal({rows, kv_heads, head_size}, spec)},
-               {"v", normal({rows, kv_heads, head_size}, spec)}};
-  op.kernel = [=](const Tensors& in, const Params&) {
-    const auto qkv = slices(in);
-    return Named{{"out", group_attention(qkv[0], qkv[1], qkv[2], plan)}};
+  op.inputs = {{"x", normal({rows, width}, spec)}, {"attended", normal({rows, attended}, spec)}};
+  op.weights = {{"o", matrix(width, attended)},
+                {"norm", normal({width}, spec)},
+                {"gate up", matrix(2 * inner, width)},
+                {"down", matrix(width, inner)}};
+  const bool biased = spec.size("bias") != 0;
+  if (biased)
+    for (auto [name, size] : {std::pair{"o bias", width}, {"gate up bias", 2 * inner}, {"down bias", width}})
+      op.weights.emplace_back(name, normal({size}, spec));
+  op.kernel = [=](const Tensors& in, const Params& w) {
+    const auto bias = [&](size_t index) { return biased ? w[index] : Param{}; };
+    return Named{{"y", layer_output(in[0], in[1], {w[0], bias(4), w[1], w[2], bias(5), w[3], bias(6), eps})}};
   };
-  op.composed = [=](const Tensors& in, const Tensors&) {
-    const auto qkv = slices(in);
-    return Named{{"out", group_attention_composed(qkv[0], qkv[1], qkv[2], *plan)}};
+  op.composed = [=](const Tensors& in, const Tensors& w) {
+    const auto bias = [&](size_t index) { return biased ? w[index] : at::Tensor(); };
+    const auto x = in[0] + linear_composed(in[1], w[0], bias(4));
+    const auto hidden = swiglu_composed(linear_composed(rms_norm_composed(x, w[1], eps), w[2], bias(5)));
+    return Named{{"y", x + linear_composed(hidden, w[3], bias(6))}};
   };
   return op;
 }
@@ -145,7 +188,9 @@ Differences compare_op(const std::string& name, const OpSpec& spec) {
                                                                      {"row_linear", row_linear_pair},
                                                                      {"embedding", embedding_pair},
                                                                      {"token_log_probs", token_log_probs_pair},
-                                                                     {"group_attention", group_attention_pair}};
+                                                                     {"group_attention", group_attention_pair},
+                                                                     {"layer_input", layer_input_pair},
+                                                                     {"layer_output", layer_output_pair}};
   at::manual_seed(spec.seed);
   for (const auto& [own, make] : pairs) {
     if (name != own) continue;

@@ -25,6 +25,12 @@ const cases: readonly (readonly [Op, Record<string, number>])[] = [
   ["linear", { rows: 1, in: 111, out: 1, bias: 0 }],
   ["embedding", { rows: 111, vocab: 37, width: 7 }], // 111 ids of 37: repeated
   ["embedding", { rows: 7, vocab: 1, width: 1 }],
+  ["layer_input", { rows: 1, width: 7, heads: 3, rotated: 2, headSize: 2 }],
+  ["layer_input", { rows: 37, width: 111, heads: 7, rotated: 5, headSize: 24 }],
+  ["layer_input", { rows: 1030, width: 16, heads: 3, rotated: 2, headSize: 8 }], // two blocks backward, three forward
+  ["layer_output", { rows: 1, width: 7, inner: 3, attended: 5, bias: 0 }],
+  ["layer_output", { rows: 37, width: 111, inner: 37, attended: 24, bias: 1 }],
+  ["layer_output", { rows: 1030, width: 16, inner: 24, attended: 8, bias: 1 }],
 ];
 
 describe.each(cases)("%s %j", (op, sizes) => {

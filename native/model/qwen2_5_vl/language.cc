@@ -1,42 +1,37 @@
 #include "model/qwen2_5_vl/language.h"
 
 #include "ops/checkpointed.h"
-#include "ops/linear.h"
 #include "ops/rms_norm.h"
-#include "ops/rope.h"
-#include "ops/swiglu.h"
 
 namespace papo::qwen2_5_vl {
 
-QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const LayerProducts& products,
-                    const TextConfig& config, const RopeTables& rope_tables) {
-  const auto qkv =
-      products.qkv(rms_norm(x_TD, w.input_norm, config.rms_norm_eps)).view({x_TD.size(0), -1, config.head_size});
-  const auto rotated =
-      rope(qkv.narrow(1, 0, config.num_heads + config.num_kv_heads), rope_tables.cos_TE, rope_tables.sin_TE);
-  return {rotated.narrow(1, 0, config.num_heads), rotated.narrow(1, config.num_heads, config.num_kv_heads),
-          qkv.narrow(1, config.num_heads + config.num_kv_heads, config.num_kv_heads)};
+HeadLayout head_layout(const TextConfig& config) {
+  return {config.num_heads + config.num_kv_heads, config.num_heads + 2 * config.num_kv_heads, config.head_size};
 }
 
-at::Tensor finish_layer(const at::Tensor& x_TD, const at::Tensor& attended_THE, const DecoderLayerWeights& w,
-                        const LayerProducts& products, const TextConfig& config) {
-  const auto x = x_TD + products.o(attended_THE.reshape({x_TD.size(0), -1}));
-  return x + products.down(swiglu(products.gate_up(rms_norm(x, w.post_norm, config.rms_norm_eps))));
+LayerInputParams input_params(const DecoderLayerWeights& weights, const TextConfig& config) {
+  return {weights.input_norm, weights.qkv, weights.qkv_bias, config.rms_norm_eps};
 }
 
-at::Tensor decode_rows(at::Tensor x_TD, const std::shared_ptr<const AttentionPlan>& plan, const RopeTables& rope_tables,
-                       const LanguageWeights& weights, const TextConfig& config, bool recompute,
-                       const KvSink& kv_sink) {
+LayerOutputParams output_params(const DecoderLayerWeights& weights, const TextConfig& config) {
+  return {weights.o, {}, weights.post_norm, weights.gate_up, {}, weights.down, {}, config.rms_norm_eps};
+}
+
+at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWeights& weights,
+                       const TextConfig& config, bool recompute, const KvSink& kv_sink) {
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const auto& layer = weights.layers[i];
-    const auto run = [=, &layer, &config](const at::Tensor& x) {
-      const LayerProducts products{[&](const at::Tensor& in) { return linear(in, layer.qkv, layer.qkv_bias); },
-                                   [&](const at::Tensor& in) { return linear(in, layer.o); },
-                                   [&](const at::Tensor& in) { return linear(in, layer.gate_up); },
-                                   [&](const at::Tensor& in) { return linear(in, layer.down); }};
-      const auto rows = project_qkv(x, layer, products, config, rope_tables);
-      if (kv_sink) kv_sink(i, rows.k_TKE, rows.v_TKE);
-      return finish_layer(x, group_attention(rows.q_THE, rows.k_TKE, rows.v_TKE, plan), layer, products, config);
+    const auto wanted = i + 1 == config.num_layers ? rows.wanted_W : at::Tensor();
+    const auto run = [=, &layer, &config, &kv_sink](const at::Tensor& x) {
+      const auto qkv = layer_input(x, input_params(layer, config), head_layout(config), rows.rope_tables.cos_TE,
+                                   rows.rope_tables.sin_TE);
+      if (kv_sink) {
+        const auto heads = split_heads(qkv, config.num_heads);
+        kv_sink(i, heads.k_TKE, heads.v_TKE);
+      }
+      const auto attended = group_attention(qkv, config.num_heads, rows.plan).flatten(1);
+      if (!wanted.defined()) return layer_output(x, attended, output_params(layer, config));
+      return layer_output(x.index_select(0, wanted), attended.index_select(0, wanted), output_params(layer, config));
     };
     x_TD = run_layer(run, x_TD, recompute);
   }

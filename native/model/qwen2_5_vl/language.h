@@ -4,30 +4,29 @@
 #include "attention/group_attention.h"
 #include "model/qwen2_5_vl/mrope.h"
 #include "model/qwen2_5_vl/weights.h"
+#include "ops/layer_input.h"
+#include "ops/layer_output.h"
 
 namespace papo::qwen2_5_vl {
-
-struct QkvRows {
-  at::Tensor q_THE, k_TKE, v_TKE;  // rotated
-};
-
-// The products of a decoder layer, as training or cached decoding does them.
-struct LayerProducts {
-  std::function<at::Tensor(const at::Tensor& x_NI)> qkv, o, gate_up, down;
-};
-
-// The two parts of a decoder layer around its attention, shared by training and the cached decode.
-QkvRows project_qkv(const at::Tensor& x_TD, const DecoderLayerWeights& w, const LayerProducts& products,
-                    const TextConfig& config, const RopeTables& rope_tables);
-at::Tensor finish_layer(const at::Tensor& x_TD, const at::Tensor& attended_THE, const DecoderLayerWeights& w,
-                        const LayerProducts& products, const TextConfig& config);
 
 // Called with every layer's rotated keys and values, to fill a cache.
 using KvSink = std::function<void(int64_t layer, const at::Tensor& k_TKE, const at::Tensor& v_TKE)>;
 
-// All layers and the final norm: x_TD embeddings -> hidden states [T, D].
-at::Tensor decode_rows(at::Tensor x_TD, const std::shared_ptr<const AttentionPlan>& plan, const RopeTables& rope_tables,
-                       const LanguageWeights& weights, const TextConfig& config, bool recompute,
-                       const KvSink& kv_sink = {});
+// A packed pass: which keys each row sees, its rotation, and which rows' results are wanted (undefined: all).
+struct PackedRows {
+  std::shared_ptr<const AttentionPlan> plan;
+  RopeTables rope_tables;
+  at::Tensor wanted_W;  // int64, ascending
+};
+
+// All layers and the final norm: x_TD embeddings -> hidden states of the wanted rows [W, D]. Other rows end with the
+// last layer's attention, for which alone they are there.
+at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWeights& weights,
+                       const TextConfig& config, bool recompute, const KvSink& kv_sink = {});
+
+// A layer's two parts as the ops take them.
+HeadLayout head_layout(const TextConfig& config);
+LayerInputParams input_params(const DecoderLayerWeights& weights, const TextConfig& config);
+LayerOutputParams output_params(const DecoderLayerWeights& weights, const TextConfig& config);
 
 }  // namespace papo::qwen2_5_vl

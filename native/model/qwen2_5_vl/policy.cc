@@ -1,5 +1,6 @@
 #include "model/qwen2_5_vl/policy.h"
 
+#include "core/flops.h"
 #include "core/parallel.h"
 #include "core/philox.h"
 #include "ops/embedding.h"
@@ -93,12 +94,12 @@ std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<co
   return out;
 }
 
-GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view) {
+PackedGroups pack_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view) {
   std::vector<const PromptInput*> prompts;
   for (const auto* group : groups) prompts.push_back(&group->prompt);
   const auto rows = embed_prompts(policy, prompts, prompt_pixels(prompts, view));
 
-  GroupHidden out;
+  PackedGroups out;
   auto plan = std::make_shared<AttentionPlan>();
   std::vector<std::array<int64_t, 3>> positions;
   std::vector<int64_t> response_ids;  // inputs of all response rows, group after group
@@ -106,7 +107,7 @@ GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*
   for (size_t g = 0; g < groups.size(); ++g) {
     const auto& group = *groups[g];
     const auto& prompt = rows[g].positions;
-    check(!prompt.rows.empty(), "run_groups", "a prompt has no tokens");
+    check(!prompt.rows.empty(), "pack_groups", "a prompt has no tokens");
     const auto prompt_last = static_cast<int64_t>(positions.size() + prompt.rows.size()) - 1;
     positions.insert(positions.end(), prompt.rows.begin(), prompt.rows.end());
     std::vector<int64_t> response_rows;
@@ -115,7 +116,7 @@ GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*
       const auto length = static_cast<int64_t>(response.size());
       const auto first_row = static_cast<int64_t>(positions.size());
       for (int64_t t = 0; t < length; ++t) {
-        check(response[t] >= 0 && response[t] < policy.config.text.vocab_size, "run_groups",
+        check(response[t] >= 0 && response[t] < policy.config.text.vocab_size, "pack_groups",
               "a response has token " + std::to_string(response[t]) + " outside the vocabulary", "E_VALUE");
         out.head_rows.push_back(t == 0 ? prompt_last : first_row + t - 1);
         out.targets.push_back(response[t]);
@@ -139,10 +140,19 @@ GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*
     if (rows_of_group[g] > 0) parts.push_back(response_embeds.narrow(0, offset, rows_of_group[g]));
     offset += rows_of_group[g];
   }
-  const auto embeds = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
-  out.hidden_TD = decode_rows(embeds, plan, text_rope(positions, policy.config.text, embeds.scalar_type()),
-                              policy.language, policy.config.text, policy.options.checkpoint_activations);
+  out.embeds_TD = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+  out.rows = {plan, text_rope(positions, policy.config.text, out.embeds_TD.scalar_type()), {}};
   return out;
+}
+
+at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed) {
+  auto rows = packed.rows;
+  at::Tensor place_R;  // of each token's row among the wanted ones: responses share their prompt's last row
+  std::tie(rows.wanted_W, place_R, std::ignore) =
+      at::unique_dim(at::tensor(packed.head_rows, at::kLong), 0, /*sorted=*/true, /*return_inverse=*/true);
+  const auto hidden_WD =
+      decode_rows(packed.embeds_TD, rows, policy.language, policy.config.text, policy.options.checkpoint_activations);
+  return hidden_WD.index_select(0, place_R);
 }
 
 namespace {
@@ -171,9 +181,10 @@ TokenScores score_groups(const Policy& policy, const std::vector<const GroupInpu
                          bool with_entropy, const MaskedView* view) {
   if (view != nullptr && view->per_response)
     return score_per_response(policy, groups, temperature, with_entropy, *view);
-  const auto pass = run_groups(policy, groups, view);
-  const auto hidden_RD = pass.hidden_TD.index_select(0, at::tensor(pass.head_rows, at::kLong));
-  return token_log_probs(hidden_RD, policy.language.head, at::tensor(pass.targets, at::kLong),
+  const auto packed = pack_groups(policy, groups, view);
+  const auto hidden_RD = predicting_hidden(policy, packed);
+  const FlopScope scope(FlopPhase::kHead);
+  return token_log_probs(hidden_RD, policy.language.head, at::tensor(packed.targets, at::kLong),
                          {temperature, with_entropy});
 }
 

@@ -45,13 +45,18 @@ struct PromptRows {
 std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<const PromptInput*>& prompts,
                                       const Pixels& pixels);
 
-// Final hidden states of one packed pass over groups, each prompt run once and each response attending to it.
-struct GroupHidden {
-  at::Tensor hidden_TD;            // [prompt rows, response rows ...] a group
+// Groups laid end to end for one packed pass, each prompt run once and each response attending to it: [prompt rows,
+// response rows ...] a group.
+struct PackedGroups {
+  at::Tensor embeds_TD;
+  qwen2_5_vl::PackedRows rows;     // all of them wanted
   std::vector<int64_t> head_rows;  // [R] the row whose head output predicts each response token
   std::vector<int64_t> targets;    // [R] the response tokens
 };
-GroupHidden run_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view);
+PackedGroups pack_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view);
+
+// Final hidden states [R, D] that predict each response token.
+at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed);
 
 // Log-probs (and entropies) of the response tokens of groups, [R] in packing order; differentiable.
 TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,

@@ -2,11 +2,12 @@
 
 #include "attention/group_attention.h"
 #include "core/error.h"
+#include "core/flops.h"
 #include "ops/checkpointed.h"
+#include "ops/layer_input.h"
+#include "ops/layer_output.h"
 #include "ops/linear.h"
 #include "ops/rms_norm.h"
-#include "ops/rope.h"
-#include "ops/swiglu.h"
 
 namespace papo::qwen2_5_vl {
 namespace {
@@ -67,17 +68,11 @@ RopeTables vision_rope(const std::vector<std::array<int64_t, 2>>& positions, int
 
 at::Tensor run_block(const at::Tensor& x_PD, const VisionBlockWeights& w, const RopeTables& rope_tables,
                      const std::shared_ptr<const AttentionPlan>& plan, int64_t num_heads) {
-  const int64_t patches = x_PD.size(0), width = x_PD.size(1);
+  const HeadLayout layout{2 * num_heads, 3 * num_heads, x_PD.size(1) / num_heads};
   const auto qkv =
-      linear(rms_norm(x_PD, w.norm1, kNormEps), w.qkv, w.qkv_bias).view({patches, 3, num_heads, width / num_heads});
-  // transformers rotates the tower's queries and keys in float32
-  const auto rotate = [&](const at::Tensor& x) {
-    const auto wide = x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
-    return rope(wide, rope_tables.cos_TE, rope_tables.sin_TE).to(x.scalar_type());
-  };
-  const auto attended = group_attention(rotate(qkv.select(1, 0)), rotate(qkv.select(1, 1)), qkv.select(1, 2), plan);
-  const auto x = x_PD + linear(attended.reshape({patches, width}), w.proj, w.proj_bias);
-  return x + linear(swiglu(linear(rms_norm(x, w.norm2, kNormEps), w.gate_up, w.gate_up_bias)), w.down, w.down_bias);
+      layer_input(x_PD, {w.norm1, w.qkv, w.qkv_bias, kNormEps}, layout, rope_tables.cos_TE, rope_tables.sin_TE);
+  return layer_output(x_PD, group_attention(qkv, num_heads, plan).flatten(1),
+                      {w.proj, w.proj_bias, w.norm2, w.gate_up, w.gate_up_bias, w.down, w.down_bias, kNormEps});
 }
 
 }  // namespace
@@ -97,6 +92,7 @@ at::Tensor encode_images(const at::Tensor& pixel_values_PF, const std::vector<Gr
         "the grids need [" + std::to_string(units * unit) + ", " + std::to_string(config.patch_numel()) +
             "] pixel values, got [" + std::to_string(pixel_values_PF.size(0)) + ", " +
             std::to_string(pixel_values_PF.size(1)) + "]");
+  const FlopScope scope(FlopPhase::kVision);
   const auto dtype = weights.patch_embed.value.scalar_type();
   const auto order = at::tensor(plan.unit_order, at::kLong);
   // Pixels, not embeddings, are put into window order: they need no gradient.

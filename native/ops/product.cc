@@ -1,0 +1,98 @@
+#include "ops/product.h"
+
+#include <chrono>
+
+#include "core/cancel.h"
+#include "core/flops.h"
+
+// Exported by libtorch, but in no public header: result = alpha mat1 mat2 + beta result.
+namespace at::native {
+TORCH_API void mkldnn_matmul(const Tensor& mat1, const Tensor& mat2, const Tensor& result, float beta, float alpha);
+}
+
+namespace papo {
+namespace {
+
+constexpr int64_t kWidenedElements = int64_t{1} << 22;  // of a weight that exist in float32 at a time
+
+void by_library(ProductLibrary library, const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
+  switch (library) {
+    case ProductLibrary::kOneDnn:
+      return at::native::mkldnn_matmul(a, b, out, add ? 1.0f : 0.0f, 1.0f);
+    case ProductLibrary::kWidened: {
+      const auto wide_a = a.to(at::kFloat);
+      const int64_t columns = std::max<int64_t>(1, kWidenedElements / b.size(0));
+      for (int64_t begin = 0; begin < b.size(1); begin += columns) {
+        const int64_t count = std::min(columns, b.size(1) - begin);
+        const auto wide = at::mm(wide_a, b.narrow(1, begin, count).to(at::kFloat));
+        const auto part = out.narrow(1, begin, count);
+        add ? part.add_(wide) : part.copy_(wide);
+      }
+      return;
+    }
+    case ProductLibrary::kBlas:
+      if (add)
+        at::addmm_out(const_cast<at::Tensor&>(out), out, a, b);
+      else
+        at::mm_out(const_cast<at::Tensor&>(out), a, b);
+  }
+}
+
+// Least seconds of a few products of the sizes of a layer.
+double seconds(ProductLibrary library, at::ScalarType dtype) {
+  const at::NoGradGuard no_grad;
+  const auto a = at::ones({256, 512}, dtype), b = at::ones({768, 512}, dtype).t(), out = at::empty({256, 768}, dtype);
+  double best = std::numeric_limits<double>::infinity();
+  for (int run = 0; run < 7; ++run) {  // the first ones set the libraries up
+    const auto start = std::chrono::steady_clock::now();
+    by_library(library, out, a, b, false);
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+// A third faster, or the libraries' own choice stays: what is nearly equal must not change from run to run, because
+// results differ in the last digits.
+ProductLibrary faster(ProductLibrary other, at::ScalarType dtype) {
+  return seconds(other, dtype) * 4 < seconds(ProductLibrary::kBlas, dtype) * 3 ? other : ProductLibrary::kBlas;
+}
+
+}  // namespace
+
+ProductLibrary float_product_library() {
+  static const ProductLibrary choice =
+      at::globalContext().hasMKLDNN() ? faster(ProductLibrary::kOneDnn, at::kFloat) : ProductLibrary::kBlas;
+  return choice;
+}
+
+ProductLibrary bfloat16_product_library() {
+  static const ProductLibrary choice = faster(ProductLibrary::kWidened, at::kBFloat16);
+  return choice;
+}
+
+const char* name_of(ProductLibrary library) {
+  return library == ProductLibrary::kOneDnn ? "oneDNN" : library == ProductLibrary::kWidened ? "float32" : "BLAS";
+}
+
+void product_into(const at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add,
+                  const at::Tensor& bias_N) {
+  poll_cancel();
+  count_flops(2.0 * static_cast<double>(a_MK.size(0)) * static_cast<double>(a_MK.size(1)) *
+              static_cast<double>(b_KN.size(1)));
+  if (bias_N.defined()) out_MN.copy_(bias_N.expand_as(out_MN));
+  const bool sum = add || bias_N.defined();
+  auto library = ProductLibrary::kBlas;
+  if (out_MN.device().is_cpu() && out_MN.numel() > 0 && a_MK.size(1) > 0) {
+    if (out_MN.scalar_type() == at::kFloat) library = float_product_library();
+    if (out_MN.scalar_type() == at::kBFloat16) library = bfloat16_product_library();
+  }
+  by_library(library, out_MN, a_MK, b_KN, sum);
+}
+
+at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const at::Tensor& bias_N) {
+  auto out = at::empty({a_MK.size(0), b_KN.size(1)}, a_MK.options());
+  product_into(out, a_MK, b_KN, false, bias_N);
+  return out;
+}
+
+}  // namespace papo

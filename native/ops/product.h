@@ -1,0 +1,27 @@
+// Every matrix product of training and scoring goes through here: polled, counted, and by the fastest library that this
+// processor has for the dtype.
+#pragma once
+
+#include "core/torch_compat.h"
+
+namespace papo {
+
+// out_MN = a_MK b_KN, or out_MN += with `add`. Each may be a view with strided rows or transposed. `bias_N` is added to
+// every row (not with `add`).
+void product_into(const at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add = false,
+                  const at::Tensor& bias_N = {});
+at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const at::Tensor& bias_N = {});
+
+enum class ProductLibrary {
+  kBlas,     // at::mm: MKL on x86-64
+  kOneDnn,   // on some AMD processors more than twice as fast as MKL
+  kWidened,  // bfloat16 by way of float32, on processors without bfloat16 instructions
+};
+
+// What they use on the CPU, measured at the first call (some milliseconds): the libraries' own order of
+// preference, unless another is faster by a third. Thread-safe.
+ProductLibrary float_product_library();
+ProductLibrary bfloat16_product_library();
+const char* name_of(ProductLibrary library);
+
+}  // namespace papo
