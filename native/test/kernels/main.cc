@@ -1,0 +1,112 @@
+// usage: papo_kernel_tests [--list] [--seeds N] [part of a name]...
+// Runs each case under several seeds and prints a line for it; exit code 1 when one failed.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "test/kernels/case.h"
+#include "test/simt/engine.h"
+
+namespace papo::test {
+namespace {
+uint64_t current_seed = 1;
+
+bool run_case(const Case& test, uint64_t seeds) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (current_seed = 1; current_seed <= seeds; ++current_seed) {
+    simt::set_seed(current_seed);
+    try {
+      test.run();
+    } catch (const std::exception& error) {
+      std::printf("FAIL %s (seed %d): %s\n", test.name, static_cast<int>(current_seed), error.what());
+      return false;
+    }
+  }
+  const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - begin;
+  std::printf("ok   %s (%.0f ms)\n", test.name, spent.count());
+  return true;
+}
+}  // namespace
+
+std::vector<Case>& cases() {
+  static std::vector<Case> all;
+  return all;
+}
+uint64_t seed() { return current_seed; }
+
+void expect(bool condition, const std::string& text) {
+  if (!condition) throw std::runtime_error("expected " + text);
+}
+void expect_launched(cudaError_t error) {
+  expect(error == cudaSuccess, std::string("a launch, got: ") + cudaGetErrorString(error));
+}
+void expect_throws(void (*run)(), const std::string& part) {
+  try {
+    run();
+  } catch (const std::exception& error) {
+    return expect(std::strstr(error.what(), part.c_str()) != nullptr,
+                  "an error with '" + part + "', got: " + error.what());
+  }
+  expect(false, "an error with '" + part + "', got none");
+}
+
+std::vector<float> normal(size_t count, uint64_t stream, float scale) {
+  std::mt19937_64 random(seed() * 1000 + stream);
+  std::normal_distribution<float> draw;
+  std::vector<float> out(count);
+  for (auto& x : out) x = draw(random) * scale;
+  return out;
+}
+
+void expect_close(const std::vector<double>& actual, const std::vector<double>& expected, double tolerance,
+                  const std::string& what) {
+  expect(actual.size() == expected.size(),
+         what + ": " + std::to_string(expected.size()) + " values, got " + std::to_string(actual.size()));
+  double largest = 1;
+  for (const double x : expected)
+    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (actual[i] == expected[i]) continue;
+    if (!(std::abs(actual[i] - expected[i]) <= tolerance * largest)) {
+      char text[160];
+      std::snprintf(text, sizeof text, "[%zu]: expected %.9g within %.3g, got %.9g", i, expected[i],
+                    tolerance * largest, actual[i]);
+      throw std::runtime_error(what + text);
+    }
+  }
+}
+
+}  // namespace papo::test
+
+int main(int count, char** arguments) {
+  using namespace papo::test;
+  uint64_t seeds = 3;
+  bool list = false;
+  std::vector<std::string> parts;
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    if (argument == "--list")
+      list = true;
+    else if (argument == "--seeds" && i + 1 < count)
+      seeds = std::strtoull(arguments[++i], nullptr, 10);
+    else
+      parts.push_back(argument);
+  }
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  auto all = cases();
+  std::sort(all.begin(), all.end(), [](const Case& a, const Case& b) { return std::strcmp(a.name, b.name) < 0; });
+  int failed = 0, ran = 0;
+  for (const auto& test : all) {
+    const auto named = [&](const std::string& part) { return std::strstr(test.name, part.c_str()) != nullptr; };
+    if (!parts.empty() && std::none_of(parts.begin(), parts.end(), named)) continue;
+    ++ran;
+    if (list)
+      std::printf("%s\n", test.name);
+    else if (!run_case(test, seeds))
+      ++failed;
+  }
+  if (!list) std::printf("%d of %d cases failed\n", failed, ran);
+  return failed == 0 && ran > 0 ? 0 : 1;
+}
