@@ -1,4 +1,4 @@
-// usage: papo_kernel_tests [--list] [--seeds N] [part of a name]...
+// usage: papo_kernel_tests [--list] [--seeds N] [--exact NAME] [part of a name]...
 // Runs each case under several seeds and prints a line for it; exit code 1 when one failed.
 #include <algorithm>
 #include <chrono>
@@ -84,11 +84,14 @@ int main(int count, char** arguments) {
   using namespace papo::test;
   uint64_t seeds = 3;
   bool list = false;
+  std::string exact;
   std::vector<std::string> parts;
   for (int i = 1; i < count; ++i) {
     const std::string argument = arguments[i];
     if (argument == "--list")
       list = true;
+    else if (argument == "--exact" && i + 1 < count)
+      exact = arguments[++i];
     else if (argument == "--seeds" && i + 1 < count)
       seeds = std::strtoull(arguments[++i], nullptr, 10);
     else
@@ -101,6 +104,7 @@ int main(int count, char** arguments) {
   for (const auto& test : all) {
     const auto named = [&](const std::string& part) { return std::strstr(test.name, part.c_str()) != nullptr; };
     if (!parts.empty() && std::none_of(parts.begin(), parts.end(), named)) continue;
+    if (!exact.empty() && exact != test.name) continue;
     ++ran;
     if (list)
       std::printf("%s\n", test.name);
