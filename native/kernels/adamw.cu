@@ -11,9 +11,9 @@ constexpr int kThreads = 256;
 
 // What a pair of types keeps beside weights and moments.
 template <class W, class M>
-constexpr bool kHasMaster = std::is_same_v<W, __nv_bfloat16>&& std::is_same_v<M, float>;
+constexpr bool kHasMaster = std::is_same_v<W, __nv_bfloat16> && std::is_same_v<M, float>;
 template <class W, class M>
-constexpr bool kHasCompensation = std::is_same_v<W, __nv_bfloat16>&& std::is_same_v<M, __nv_bfloat16>;
+constexpr bool kHasCompensation = std::is_same_v<W, __nv_bfloat16> && std::is_same_v<M, __nv_bfloat16>;
 
 struct Element {
   float weight, first, second, grad;

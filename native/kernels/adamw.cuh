@@ -10,10 +10,10 @@ namespace papo::kernels {
 template <class W, class M>
 struct AdamwBuffers {
   W* weights;
-  M *first, *second;           // moments
-  float* grad;                 // zeroed by the step
-  float* master = nullptr;     // weights in float32: bfloat16 weights with float32 moments
-  W* compensation = nullptr;   // Kahan: bfloat16 weights with bfloat16 moments
+  M *first, *second;          // moments
+  float* grad;                // zeroed by the step
+  float* master = nullptr;    // weights in float32: bfloat16 weights with float32 moments
+  W* compensation = nullptr;  // Kahan: bfloat16 weights with bfloat16 moments
 };
 
 struct AdamwRates {
