@@ -101,10 +101,11 @@ PAPO_DEVICE double sum_segments(const Row& row, SharedDouble prefix, const MassO
   for (int segment = threadIdx.x / kWarp; segment < kSegments; segment += kThreads / kWarp) {
     const int64_t begin = static_cast<int64_t>(segment) * tokens, end = begin + tokens;
     double sum = 0;
-    if (begin < row.vocab)
+    if (begin < row.vocab) {
       for_each_token(row, static_cast<int>(begin), static_cast<int>(end < row.vocab ? end : row.vocab), lane, kWarp,
                      [&](int, float logit) { sum += mass_of(logit); });
-    sum = wide_warp_sum(sum);
+      sum = wide_warp_sum(sum);
+    }
     if (lane == 0) prefix[segment + 1] = sum;
   }
   __syncthreads();
@@ -179,7 +180,19 @@ PAPO_DEVICE Likelier likelier(const Row& row, unsigned bits, SharedDouble sums, 
     own.mass += above ? weight : 0.0f;
     own.count += above;
   });
-  return {wide_block_sum(own.mass, sums), wide_block_sum(own.count, counts)};
+  own = {wide_warp_sum(own.mass), wide_warp_sum(own.count)};
+  if (threadIdx.x % kWarp == 0) {
+    sums[threadIdx.x / kWarp] = own.mass;
+    counts[threadIdx.x / kWarp] = own.count;
+  }
+  __syncthreads();
+  Likelier all{0, 0};
+  for (int warp = 0; warp < kThreads / kWarp; ++warp) {
+    all.mass += sums[warp];
+    all.count += counts[warp];
+  }
+  __syncthreads();
+  return all;
 }
 
 // The smallest bits for which inside(likelier(bits)) holds, as it must for 1.0 and for all above the result: a search
