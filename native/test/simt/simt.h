@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numbers>
 
 #include "test/simt/shared.h"
 
@@ -33,6 +34,17 @@
 #define __cosf(x) ::cosf(x)
 #define __powf(x, y) ::powf(x, y)
 
+// sin and cos of x half turns.
+inline void sincospi(double x, double* sine, double* cosine) {
+  *sine = std::sin(std::numbers::pi * x);
+  *cosine = std::cos(std::numbers::pi * x);
+}
+inline void sincospif(float x, float* sine, float* cosine) {
+  double wide_sine, wide_cosine;
+  sincospi(x, &wide_sine, &wide_cosine);
+  *sine = static_cast<float>(wide_sine);
+  *cosine = static_cast<float>(wide_cosine);
+}
 inline float rsqrtf(float x) { return 1.0f / ::sqrtf(x); }
 inline float __frcp_rn(float x) { return 1.0f / x; }
 inline float __fsqrt_rn(float x) { return ::sqrtf(x); }

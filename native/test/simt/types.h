@@ -22,6 +22,10 @@ PAPO_SIMT_VECTORS(int, int)
 PAPO_SIMT_VECTORS(unsigned, uint)
 PAPO_SIMT_VECTORS(unsigned char, uchar)
 #undef PAPO_SIMT_VECTORS
+struct float3 {
+  float x, y, z;
+};
+inline float3 make_float3(float x, float y, float z) { return {x, y, z}; }
 struct alignas(16) double2 {
   double x, y;
 };
