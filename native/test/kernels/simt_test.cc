@@ -1,5 +1,6 @@
 // The emulator finds what it is there to find, and lets correct kernels through.
 #include <numeric>
+#include <thread>
 
 #include "kernels/reduce.cuh"
 #include "test/kernels/case.h"
@@ -221,4 +222,15 @@ PAPO_CASE("simt: an engine goes on after an error and reports launches CUDA refu
   launch_one<global_index_kernel>(1, out.data(), 3);
   expect(PAPO_LAUNCH(global_index_kernel, 1, 1025, nullptr, out.data(), 0) == cudaErrorInvalidConfiguration, "refused");
   expect(PAPO_LAUNCH(global_index_kernel, 0, 32, nullptr, out.data(), 0) == cudaErrorInvalidConfiguration, "refused");
+}
+PAPO_CASE("simt: OS threads launch side by side, each its own blocks") {
+  Buffer<int> out[2] = {Buffer<int>(3 * kThreads), Buffer<int>(3 * kThreads)};
+  {
+    std::jthread first([&] { PAPO_LAUNCH(reverse_kernel, 3, kThreads, nullptr, out[0].data(), true); });
+    std::jthread second([&] { PAPO_LAUNCH(reverse_kernel, 3, kThreads, nullptr, out[1].data(), true); });
+  }
+  for (int i = 0; i < 3 * kThreads; ++i) {
+    const int expected = i / kThreads * kThreads + kThreads - 1 - i % kThreads;
+    expect(out[0][i] == expected && out[1][i] == expected, "each block reversed");
+  }
 }

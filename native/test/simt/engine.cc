@@ -100,7 +100,7 @@ class Engine {
 
  private:
   struct Warp {
-    unsigned runnable, live, waiting;  // lanes that can go on, that have not ended, that wait at a warp operation
+    unsigned runnable, live, waiting, ended;  // lanes that can go on, have not ended, wait at a warp operation, ended
   };
 
   static void fiber_main();
@@ -204,7 +204,7 @@ void Engine::begin_block(uint32_t number) {
   for (int w = 0; w < num_warps_; ++w) {
     const int lanes = std::min(32, num_threads_ - w * 32);
     const unsigned all = lanes == 32 ? 0xFFFFFFFFu : (1u << lanes) - 1;
-    warps_[w] = {all, all, 0};
+    warps_[w] = {all, all, 0, 0};
     ready_.push_back(w);
   }
   last_warp_ = 0;
@@ -267,12 +267,15 @@ void Engine::stuck() const {
 void Engine::end_thread() {
   ++ended_;
   Warp& warp = warps_[self->warp];
-  warp.live &= ~(1u << self->lane);
+  const unsigned bit = 1u << self->lane;
+  warp.live &= ~bit;
+  warp.ended |= bit;
   if (at_barrier_ > 0) fail("ended while other threads wait at __syncthreads (" + text_of(barrier_where_) + ")");
-  for (int lane = 0; lane < 32; ++lane) {
-    if ((warp.waiting >> lane & 1u) == 0) continue;
-    const unsigned mask = threads_[self->warp * 32 + lane].mask;
-    if ((mask & warp.live & ~warp.waiting) == 0) release_warp_op(mask);
+  for (unsigned rest = warp.waiting; rest != 0; rest &= rest - 1) {
+    const Thread& other = threads_[self->warp * 32 + std::countr_zero(rest)];
+    if ((other.mask & bit) != 0)
+      fail("ended while lane " + std::to_string(other.lane) + " waits for it at " + name_of(other.op) + " (" +
+           text_of(other.where) + ") with mask " + hex(other.mask));
   }
 }
 
@@ -301,9 +304,13 @@ uint64_t Engine::warp_op(Op op, unsigned mask, uint64_t value, int source, Where
   Warp& warp = warps_[self->warp];
   const unsigned bit = 1u << self->lane;
   if ((mask & bit) == 0) fail(std::string("is not in the mask ") + hex(mask) + " of its " + name_of(op));
-  for (int lane = 0; lane < 32; ++lane) {
-    if (((warp.waiting & mask) >> lane & 1u) == 0) continue;
+  if ((mask & warp.ended) != 0)
+    fail(std::string("names lanes that have ended, ") + hex(mask & warp.ended) + ", in the mask of " + name_of(op) +
+         " (" + text_of(where) + ")");
+  for (unsigned rest = warp.waiting; rest != 0; rest &= rest - 1) {
+    const int lane = std::countr_zero(rest);
     const Thread& other = threads_[self->warp * 32 + lane];
+    if ((mask >> lane & 1u) == 0 && (other.mask & bit) == 0) continue;
     if (other.op != op || other.mask != mask || !same(other.where, where))
       fail(std::string("reached ") + name_of(op) + " (" + text_of(where) + ") with mask " + hex(mask) + ", lane " +
            std::to_string(lane) + " waits at " + name_of(other.op) + " (" + text_of(other.where) + ") with mask " +

@@ -10,7 +10,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-#if defined(__x86_64__)
+#if defined(PAPO_SIMT_SWITCH)
 extern "C" void papo_simt_switch(void** leave, void* enter);
 asm(R"(
 .text
@@ -66,7 +66,7 @@ void Fiber::restart() {
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(bottom_, size_);
 #endif
-#if defined(__x86_64__)
+#if defined(PAPO_SIMT_SWITCH)
   auto* top = reinterpret_cast<uint64_t*>(stack_ + kStackBytes);
   *--top = 0;  // where entry would return to; it also aligns the stack as a call does
   *--top = reinterpret_cast<uint64_t>(entry_);
@@ -85,7 +85,7 @@ void Fiber::enter_from(Fiber& from) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&from.fake_stack_, bottom_, size_);
 #endif
-#if defined(__x86_64__)
+#if defined(PAPO_SIMT_SWITCH)
   papo_simt_switch(&from.stack_pointer_, stack_pointer_);
 #else
   swapcontext(&from.context_, &context_);

@@ -4,7 +4,10 @@
 
 #include <cstddef>
 
-#if !defined(__x86_64__)
+// PAPO_SIMT_UCONTEXT: ucontext on x86-64 too.
+#if defined(__x86_64__) && !defined(PAPO_SIMT_UCONTEXT)
+#define PAPO_SIMT_SWITCH 1
+#else
 #include <ucontext.h>
 #endif
 
@@ -30,7 +33,7 @@ class Fiber {
  private:
   void (*entry_)() = nullptr;
   std::byte* stack_ = nullptr;  // null: the OS thread's
-#if defined(__x86_64__)
+#if defined(PAPO_SIMT_SWITCH)
   void* stack_pointer_ = nullptr;
 #else
   ucontext_t context_{};
