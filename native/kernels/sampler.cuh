@@ -10,7 +10,7 @@ struct SamplerSpec {
   double temperature = 1.0;                // 0: the likeliest token, the lowest id among equals
   double top_p = 1.0;                      // > 0
   int64_t top_k = 0;                       // 0: all, 1: as temperature 0
-  const int32_t* forbidden_ids = nullptr;  // on the device; ids outside the vocabulary are ignored
+  const int32_t* forbidden_ids = nullptr;  // on the device, each id once; others than the vocabulary's are ignored
   int num_forbidden = 0;
 };
 

@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/mma.cuh"
+#include "kernels/vector.cuh"
 #include "test/kernels/case.h"
 
 using namespace papo::kernels;
@@ -141,10 +143,37 @@ void expect_attention(const Setup& setup, const std::string& what, double tolera
   expect_close(step.out, step.expected(), tolerance, what + " in " + kTypeName<T>);
 }
 
+// One product of a [16, 16] and b [16, 8], both row-major.
+__global__ void product_kernel(const float* a, const float* b, float* product) {
+  const int g = threadIdx.x / 4, t = threadIdx.x % 4;
+  const auto pair_of_a = [&](int row, int column) {
+    return pack_bfloat16(a[row * 16 + column], a[row * 16 + column + 1]);
+  };
+  const auto pair_of_b = [&](int row) { return pack_bfloat16(b[row * 8 + g], b[(row + 1) * 8 + g]); };
+  float sums[4] = {1, 1, 1, 1};
+  mma_16x8x16(sums,
+              {pair_of_a(g, 2 * t), pair_of_a(g + 8, 2 * t), pair_of_a(g, 2 * t + 8), pair_of_a(g + 8, 2 * t + 8)},
+              {pair_of_b(2 * t), pair_of_b(2 * t + 8)});
+  for (int i = 0; i < 4; ++i) product[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = sums[i];
+}
+
 // Prompts of 1 and 1000 tokens, groups of 1 and 5, responses around the size of a page.
 const std::vector<DecodeGroup> kGroups{{1, {64}}, {1000, {1, 63, 64, 65, 200}}, {37, {65}}};
 
 }  // namespace
+
+PAPO_CASE("a product of the tensor cores is a product of matrices, added to what is there") {
+  const auto a = as<__nv_bfloat16>(normal(16 * 16, 1)), b = as<__nv_bfloat16>(normal(16 * 8, 2));
+  const auto wide_a = widened(a), wide_b = widened(b);
+  std::vector<double> expected(16 * 8, 1);
+  for (int row = 0; row < 16; ++row)
+    for (int column = 0; column < 8; ++column)
+      for (int k = 0; k < 16; ++k) expected[row * 8 + column] += wide_a[row * 16 + k] * wide_b[k * 8 + column];
+  const Buffer<float> a_float(wide_a.begin(), wide_a.end()), b_float(wide_b.begin(), wide_b.end());
+  Buffer<float> product(16 * 8);
+  expect_launched(PAPO_LAUNCH(product_kernel, 1, 32, nullptr, a_float.data(), b_float.data(), product.data()));
+  expect_close(product, expected, 1e-6, "product");
+}
 
 PAPO_CASE("decode attention is softmax over the prompt and the own tokens, heads of 64") {
   expect_attention<float>({kGroups, 4, 2, 64, 256}, "4 heads of 64 on 2");
@@ -168,6 +197,7 @@ PAPO_CASE("a group of more queries than share a reading is cut between rows") {
 PAPO_CASE("one key that outweighs all others is taken whole, wherever its part is") {
   // Scores of some hundreds are rounded to 1e-5 or so, and the weights with them.
   expect_attention<float>({{{130, {70, 1}}}, 2, 1, 64, 64, 300.0f}, "large scores", 3e-4);
+  expect_attention<__nv_bfloat16>({{{130, {70, 1}}}, 2, 1, 64, 64, 300.0f}, "large scores");
 }
 
 PAPO_CASE("decode attention repeats bit for bit, and other groups do not change it") {

@@ -169,6 +169,12 @@ PAPO_CASE("the sampler draws the CPU's tokens and their log-probs, whatever the 
   }
 }
 
+PAPO_CASE("the sampler takes Qwen2.5-VL's vocabulary, and one whose rows are not aligned") {
+  for (const int vocab : {151936, 152063})
+    expect_oracle(normal(static_cast<size_t>(2) * vocab, vocab, 3), 2, spec_of(1, 0.99, 0), {5, vocab - 1},
+                  text(spec_of(1, 0.99, 0), vocab));
+}
+
 PAPO_CASE("the sampler computes the cut itself when no draw falls into it") {
   int by_cut = 0;
   for (const auto& spec : {spec_of(1, 1e-9, 0), spec_of(1, 0.01, 0), spec_of(1, 1, 3), spec_of(1, 0.4, 3)}) {
