@@ -98,6 +98,12 @@ __global__ void shared_atomic_kernel(int* out) {
   __syncthreads();
   out[threadIdx.x] = count[0];
 }
+__global__ void large_kernel() {
+  PAPO_SHARED(float, first, 12288);
+  PAPO_SHARED(float, second, 1);
+  first[threadIdx.x] = 1;
+  second[threadIdx.x] = 1;
+}
 __global__ void global_index_kernel(float* out, int at) { out[at] = threadIdx.x; }
 
 template <auto kernel, class... A>
@@ -233,4 +239,7 @@ PAPO_CASE("simt: OS threads launch side by side, each its own blocks") {
     const int expected = i / kThreads * kThreads + kThreads - 1 - i % kThreads;
     expect(out[0][i] == expected && out[1][i] == expected, "each block reversed");
   }
+}
+PAPO_CASE("simt: more than 48 KB of shared memory are refused") {
+  expect_throws([] { launch_one<large_kernel>(1); }, "uses 49168 bytes of shared memory");
 }

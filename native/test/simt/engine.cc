@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
 
+#include "test/simt/arrays.h"
 #include "test/simt/fiber.h"
+#include "test/simt/random.h"
+#include "test/simt/text.h"
 
 namespace simt {
 
@@ -20,7 +21,6 @@ constinit thread_local Block* block = nullptr;
 
 namespace {
 
-constexpr size_t kSharedBytes = size_t{48} << 10;  // what a launch may use without opting in to more
 constexpr int kMaxThreads = 1024;
 
 uint64_t initial_seed() {
@@ -29,73 +29,20 @@ uint64_t initial_seed() {
 }
 std::atomic<uint64_t> global_seed = initial_seed();
 
-// xorshift64*, seeded through splitmix64.
-class Random {
- public:
-  explicit Random(uint64_t seed) {
-    seed += 0x9E3779B97F4A7C15ull;
-    seed = (seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9ull;
-    state_ = (seed ^ (seed >> 27)) | 1;
-  }
-  uint32_t below(uint32_t bound) {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return static_cast<uint32_t>(((state_ * 0x2545F4914F6CDD1Dull >> 32) * bound) >> 32);
-  }
-
- private:
-  uint64_t state_;
-};
-
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-std::string text_of(uint3 v) {
-  return "(" + std::to_string(v.x) + ", " + std::to_string(v.y) + ", " + std::to_string(v.z) + ")";
-}
-std::string text_of(Where where) {
-  const std::string file = where.file_name();
-  return file.substr(file.rfind('/') + 1) + ":" + std::to_string(where.line());
-}
-std::string hex(unsigned mask) {
-  char text[16];
-  std::snprintf(text, sizeof text, "0x%08X", mask);
-  return text;
-}
-const char* name_of(Op op) {
-  switch (op) {
-    case Op::kBarrier:
-      return "__syncthreads";
-    case Op::kSyncWarp:
-      return "__syncwarp";
-    case Op::kShuffle:
-      return "a shuffle";
-    case Op::kBallot:
-      return "a vote";
-    default:
-      return "nothing";
-  }
-}
-bool same(Where a, Where b) { return a.line() == b.line() && a.column() == b.column(); }
-
-struct Storage {
-  Array array;
-  std::unique_ptr<std::byte[]> data;
-  std::unique_ptr<Cell[]> cells;
 };
 
 class Engine {
  public:
   cudaError_t run(const char* kernel, dim3 grid, dim3 size, void (*body)(void*), void* arguments);
-  Array* shared_array(const void* site, const char* name, size_t count, size_t element_bytes);
   void barrier(Where where);
   uint64_t warp_op(Op op, unsigned mask, uint64_t value, int source, Where where);
   std::string describe(const std::string& cause) const {
     return std::string("simt: kernel ") + kernel_ + ", block " + text_of(self->block) + ", thread " +
            text_of(self->index) + ": " + cause;
   }
+  Arrays arrays;
   uint64_t switches = 0;
 
  private:
@@ -123,8 +70,6 @@ class Engine {
   std::vector<int> ready_;  // warps with runnable lanes
   std::vector<Thread> threads_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
-  std::deque<Storage> arrays_;
-  size_t shared_bytes_ = 0;
   Fiber host_;
   std::string failure_;
 };
@@ -163,8 +108,7 @@ cudaError_t Engine::run(const char* kernel, dim3 grid, dim3 size, void (*body)(v
   num_threads_ = static_cast<int>(threads);
   num_warps_ = (num_threads_ + 31) / 32;
   block_ = Block{size, grid, 1, 1, {}};
-  arrays_.clear();
-  shared_bytes_ = 0;
+  arrays.clear();
   failure_.clear();
   threads_.resize(num_threads_);
   while (fibers_.size() < threads) fibers_.push_back(std::make_unique<Fiber>(&Engine::fiber_main));
@@ -193,8 +137,7 @@ void Engine::begin_block(uint32_t number) {
   block_.first_epoch = ++block_.epoch;
   std::fill_n(block_.warp_epoch, 32, 0u);
   at_barrier_ = ended_ = 0;
-  for (auto& storage : arrays_)
-    std::fill_n(storage.data.get(), storage.array.count * storage.array.element_bytes, std::byte{0xFF});
+  arrays.poison();
   for (int t = 0; t < num_threads_; ++t) {
     const unsigned n = static_cast<unsigned>(t);
     threads_[t] = {
@@ -361,50 +304,14 @@ void Engine::release_warp_op(unsigned mask) {
   warp.waiting &= ~group;
 }
 
-Array* Engine::shared_array(const void* site, const char* name, size_t count, size_t element_bytes) {
-  for (auto& storage : arrays_)
-    if (storage.array.site == site) return &storage.array;
-  shared_bytes_ += (count * element_bytes + 15) / 16 * 16;
-  if (shared_bytes_ > kSharedBytes)
-    fail("uses " + std::to_string(shared_bytes_) + " bytes of shared memory, " + std::to_string(kSharedBytes) +
-         " are there");
-  auto& storage = arrays_.emplace_back();
-  storage.data = std::make_unique<std::byte[]>(count * element_bytes);
-  storage.cells = std::make_unique<Cell[]>(count);
-  std::fill_n(storage.data.get(), count * element_bytes, std::byte{0xFF});
-  storage.array = {site, name, count, element_bytes, storage.data.get(), storage.cells.get()};
-  return &storage.array;
-}
-
-std::string thread_text(int number) {
-  if (number < 0) return "several threads";
-  const auto n = static_cast<unsigned>(number);
-  return "thread " +
-         text_of(uint3{n % block->size.x, n / block->size.x % block->size.y, n / block->size.x / block->size.y});
-}
-std::string element_text(const Array& array, int64_t index) {
-  return std::string(array.name) + "[" + std::to_string(index) + "]";
-}
-
 }  // namespace
 
 void set_seed(uint64_t seed) { global_seed = seed; }
 uint64_t num_switches() { return engine().switches; }
 
 void fail(const std::string& cause) { throw Failure(engine().describe(cause)); }
-void race(const Array& array, size_t index, const char* now, int other, const char* before) {
-  fail("race: " + element_text(array, static_cast<int64_t>(index)) + " is " + now + ", " + thread_text(other) +
-       (other < 0 ? " have " : " has ") + before + " it and no barrier is between");
-}
-void unwritten(const Array& array, size_t index) {
-  fail("reads " + element_text(array, static_cast<int64_t>(index)) + ", which no thread of the block has written");
-}
-void out_of_bounds(const Array& array, int64_t index) {
-  fail("out of bounds: " + element_text(array, index) + " of " + std::to_string(array.count) + " elements");
-}
-
 Array* shared_array(const void* site, const char* name, size_t count, size_t element_bytes) {
-  return engine().shared_array(site, name, count, element_bytes);
+  return engine().arrays.find_or_add(site, name, count, element_bytes);
 }
 void barrier(Where where) { engine().barrier(where); }
 uint64_t warp_op(Op op, unsigned mask, uint64_t value, int source, Where where) {
