@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/decode_attention.cuh"
+#include "kernels/softmax.cuh"
 #include "kernels/wide.cuh"
 
 namespace papo::kernels {
@@ -15,9 +16,6 @@ PAPO_DEVICE const T* tile_at(const DecodeAttention<T>& p, const DecodeItem& item
   const int64_t page = p.page_table[static_cast<int64_t>(item.row) * p.max_pages + key / kPageTokens];
   return pages + (page * kPageTokens + key % kPageTokens) * token_stride + kv_head * p.head_size;
 }
-
-// What exponents are taken against: the largest score so far, or 0 while all are -inf, since -inf - -inf is nan.
-PAPO_DEVICE float exponent_base(float top) { return top == -INFINITY ? 0.0f : top; }
 
 struct PartOutput {
   float *values, *maxima, *totals;  // [parts, H, E] weighted sums of values, [parts, H] largest scores, sums of weights

@@ -139,7 +139,7 @@ __global__ void __launch_bounds__(PartsBf16<E>::kThreads, E == 80 ? 2 : 3)
 #pragma unroll
         for (int other = 0; other < S::kWarps; ++other)
           new_top = fmaxf(new_top, of_warps[other * kMaxSharedQueries + row]);
-        const float base = exponent_base(new_top);
+        const float base = finite_base(new_top);
         const float shrink = __expf((top[m][half] - base) * scale);
         top[m][half] = new_top;
         sum[m][half] *= shrink;

@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(PartsF32<E>::kThreads, 2) decode_parts_f32_ker
       if (query >= num_queries) break;
       const float own = lane < num_keys ? score[i] : -INFINITY;
       const float new_top = fmaxf(top[i], warp_max(own));
-      const float base = exponent_base(new_top);
+      const float base = finite_base(new_top);
       const float weight = __expf(own - base), shrink = __expf(top[i] - base);
       top[i] = new_top;
       sum[i] = sum[i] * shrink + warp_sum(weight);

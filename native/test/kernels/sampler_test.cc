@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "core/philox.h"
-#include "kernels/philox.cuh"
+#include "kernels/sampler_row.cuh"
 #include "test/kernels/case.h"
 
 using namespace papo::kernels;
