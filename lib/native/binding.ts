@@ -480,7 +480,7 @@ export interface NativeTesting {
       readonly width: number;
       readonly temperature: number;
       readonly entropy: boolean;
-      readonly chunkBytes: number;
+      readonly tileBytes: number;
     },
   ): Promise<Readonly<Record<"logProbs" | "entropy" | "gradHidden" | "gradHead", Float64Array>>>;
   /** Draws for positions 0, 1, ... of one stream. */

@@ -1,10 +1,12 @@
 #include "ops/token_log_probs.h"
 
-#include "core/cancel.h"
+#include "core/error.h"
 #include "core/flops.h"
 #include "ops/context.h"
 #include "ops/linear.h"
 #include "ops/product.h"
+#include "ops/row_blocks.h"
+#include "ops/vocab_rows_cpu.h"
 
 namespace papo {
 namespace {
@@ -16,85 +18,85 @@ struct HeadState {
   Param head;
   HeadOptions options;
   FlopPhase phase = flop_phase;
-
-  int64_t chunk_rows() const { return std::max<int64_t>(16, options.chunk_bytes / (head.value.size(0) * 4)); }
 };
 
-at::Tensor chunk_logits(const at::Tensor& hidden, const at::Tensor& head, double temperature) {
-  auto logits = product(hidden, head.t());
-  if (logits.scalar_type() != at::kDouble) logits = logits.to(at::kFloat);
-  return temperature == 1.0 ? logits : logits.div_(temperature);
+at::ScalarType score_type(const at::Tensor& hidden) {
+  return hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
+
+// Rows [begin, begin + count) of the head and of its gradient.
+Param head_rows(const Param& head, int64_t begin, int64_t count) {
+  return {head.value.detach().narrow(0, begin, count),
+          head.trained() ? head.grad.narrow(0, begin, count) : at::Tensor()};
+}
+
+// hidden rows^T in the type of the scores; the buffer of its own type is used again and again.
+class LogitsBuffer {
+ public:
+  LogitsBuffer(const at::Tensor& hidden, int64_t rows, int64_t columns)
+      : own_(at::empty({rows * columns}, hidden.options())), wide_type_(score_type(hidden)) {}
+  at::Tensor product(const at::Tensor& hidden, const at::Tensor& head) {
+    const auto logits = own_.narrow(0, 0, hidden.size(0) * head.size(0)).view({hidden.size(0), head.size(0)});
+    product_into(logits, hidden, head.t());
+    return logits.to(wide_type_);
+  }
+
+ private:
+  at::Tensor own_;
+  at::ScalarType wide_type_;
+};
 
 class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
  public:
-  static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& head_value,
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& hidden_in, const at::Tensor& head_value,
                                const at::Tensor& targets, const HeadState& state) {
-    const int64_t rows = hidden.size(0);
-    const bool with_entropy = state.options.with_entropy;
-    const auto options = hidden.options().dtype(hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-    auto log_probs = at::empty({rows}, options), lse = at::empty({rows}, options);
-    auto entropy = with_entropy ? at::empty({rows}, options) : at::Tensor();
-    const auto head = state.head.value.detach();
-    for (int64_t begin = 0; begin < rows; begin += state.chunk_rows()) {
-      poll_cancel();
-      const int64_t count = std::min(state.chunk_rows(), rows - begin);
-      const auto logits_CV = chunk_logits(hidden.narrow(0, begin, count), head, state.options.temperature);
-      const auto lse_C = at::logsumexp(logits_CV, {1});
-      const auto target_C = logits_CV.gather(1, targets.narrow(0, begin, count).unsqueeze(1)).squeeze(1);
-      lse.narrow(0, begin, count).copy_(lse_C);
-      log_probs.narrow(0, begin, count).copy_(target_C - lse_C);
-      if (with_entropy) {
-        // Of log-probs, not of logits: those may be large, and their rounding with them. A log-prob of -inf has
-        // probability 0 and must not turn 0 * inf into nan.
-        const auto log_p_CV = logits_CV.sub_(lse_C.unsqueeze(1)).clamp_min_(-1e30);
-        entropy.narrow(0, begin, count).copy_(log_p_CV.exp().mul_(log_p_CV).sum(1).neg_());
-      }
-    }
-    if (!lse.isfinite().all().item<bool>()) {
-      const int64_t row = lse.isfinite().logical_not().nonzero()[0].item<int64_t>();
-      throw Error("E_NONFINITE", "token_log_probs", "logits of row " + std::to_string(row) + " are not finite");
-    }
-    ctx->save_for_backward({hidden, targets, lse, with_entropy ? entropy : at::Tensor()});
+    const auto hidden = hidden_in.contiguous();
+    RowSoftmax softmax(hidden.size(0), hidden.options().dtype(score_type(hidden)), state.options.with_entropy);
+    for_tiles(hidden, state, [&](const at::Tensor& logits, const Param&, int64_t begin) {
+      softmax.add(logits, begin, targets, state.options.temperature);
+    });
+    softmax.check_finite();
+    const auto entropy = state.options.with_entropy ? softmax.entropy() : at::Tensor();
+    ctx->save_for_backward({hidden, targets, softmax.lse(), entropy});
     hold(ctx, state);
-    return {log_probs, with_entropy ? entropy : at::zeros({0}, options)};
+    return {softmax.log_probs(), entropy.defined() ? entropy : at::zeros({0}, softmax.top_N.options())};
   }
 
-  // d logits = (g_log_prob (1[target] - p) - g_entropy p (ln p + H)) / temperature.
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto &hidden = saved[0], &targets = saved[1], &lse = saved[2], &entropy = saved[3];
     const auto& state = held<HeadState>(ctx);
     const FlopScope scope(state.phase);
-    const int64_t rows = hidden.size(0);
-    const auto head = state.head.value.detach();
-    const bool entropy_grad = entropy.defined() && grads[1].defined();
-    auto grad_hidden = at::empty_like(hidden);
-    for (int64_t begin = 0; begin < rows; begin += state.chunk_rows()) {
-      poll_cancel();
-      const int64_t count = std::min(state.chunk_rows(), rows - begin);
-      const auto part = [&](const at::Tensor& x) { return x.narrow(0, begin, count); };
-      const auto hidden_CD = part(hidden);
-      auto log_p_CV = chunk_logits(hidden_CD, head, state.options.temperature).sub_(part(lse).unsqueeze(1));
-      const auto p_CV = log_p_CV.exp();
-      auto grad_CV = at::Tensor();
-      if (entropy_grad) {
-        grad_CV = (log_p_CV.clamp_min(-1e30) + part(entropy).unsqueeze(1))
-                      .mul_(p_CV)
-                      .mul_(part(grads[1]).unsqueeze(1))
-                      .neg_();
-      }
-      if (grads[0].defined()) {
-        const auto g_C1 = part(grads[0]).unsqueeze(1);
-        auto from_log_prob = (p_CV * -g_C1).scatter_add_(1, part(targets).unsqueeze(1), g_C1);
-        grad_CV = grad_CV.defined() ? grad_CV.add_(from_log_prob) : from_log_prob;
-      }
-      if (state.options.temperature != 1.0) grad_CV.div_(state.options.temperature);
-      const auto narrow_grad = grad_CV.to(hidden.scalar_type());
-      product_into(grad_hidden.narrow(0, begin, count), narrow_grad, head);
-      add_weight_grads(state.head, {}, narrow_grad, hidden_CD);
-    }
-    return {grad_hidden, at::Tensor(), at::Tensor(), at::Tensor()};
+    const auto upstream = [](const at::Tensor& grad) { return grad.defined() ? grad.contiguous() : grad; };
+    const bool of_entropy = entropy.defined() && grads[1].defined();
+    const SoftmaxGradInputs inputs{lse, targets, upstream(grads[0]), of_entropy ? entropy : at::Tensor(),
+                                   of_entropy ? upstream(grads[1]) : at::Tensor()};
+    // Tiles add up in the type of the scores: a bfloat16 sum would be rounded once a tile.
+    const auto grad_hidden = at::empty(hidden.sizes(), lse.options());
+    for_tiles(hidden, state, [&](const at::Tensor& logits, const Param& head, int64_t begin) {
+      softmax_backward_(logits, begin, inputs, state.options.temperature);
+      const auto grad = logits.to(hidden.scalar_type());
+      if (grad.scalar_type() == grad_hidden.scalar_type())
+        product_into(grad_hidden, grad, head.value, begin > 0);
+      else
+        begin > 0 ? grad_hidden.add_(product(grad, head.value)) : grad_hidden.copy_(product(grad, head.value));
+      add_weight_grads(head, {}, grad, hidden);
+    });
+    return {grad_hidden.to(hidden.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+
+ private:
+  // Calls use(logits, rows of the head, first token) for tiles of the vocabulary.
+  template <class Use>
+  static void for_tiles(const at::Tensor& hidden, const HeadState& state, const Use& use) {
+    const int64_t rows = std::max<int64_t>(1, hidden.size(0)), vocab = state.head.value.size(0);
+    const int64_t columns =
+        std::clamp<int64_t>(state.options.tile_bytes / (4 * rows) / 16 * 16, 16, std::max<int64_t>(16, vocab));
+    LogitsBuffer buffer(hidden, rows, std::min(columns, vocab));
+    for_row_blocks(vocab, columns, [&](int64_t begin, int64_t count) {
+      const auto head = head_rows(state.head, begin, count);
+      use(buffer.product(hidden, head.value), head, begin);
+    });
   }
 };
 
@@ -106,9 +108,36 @@ TokenScores token_log_probs(const at::Tensor& hidden_ND, const Param& head, cons
   return {out[0], options.with_entropy ? out[1] : at::Tensor()};
 }
 
+HeadGradient head_gradient(const at::Tensor& hidden_ND, const Param& head, const at::Tensor& targets_N,
+                           const HeadOptions& options, const LogProbGradient& loss_gradient) {
+  const at::NoGradGuard no_grad;
+  const auto hidden = hidden_ND.contiguous();
+  const int64_t rows = hidden.size(0), vocab = head.value.size(0);
+  // Chunks of one size: a short last one would read the whole head for a few rows.
+  const int64_t most = std::max<int64_t>(16, options.chunk_bytes / (4 * vocab));
+  const int64_t chunk = (rows + (rows + most - 1) / most - 1) / std::max<int64_t>(1, (rows + most - 1) / most);
+  const auto whole_head = head_rows(head, 0, vocab);
+  LogitsBuffer buffer(hidden, std::min(rows, chunk), vocab);
+  HeadGradient out{at::empty({rows}, hidden.options().dtype(score_type(hidden))), at::empty_like(hidden)};
+  for_row_blocks(rows, std::max<int64_t>(1, chunk), [&](int64_t begin, int64_t count) {
+    const auto part = [&](const at::Tensor& t) { return t.narrow(0, begin, count); };
+    const auto logits = buffer.product(part(hidden), whole_head.value);
+    RowSoftmax softmax(count, out.log_probs_N.options(), false);
+    softmax.add(logits, 0, part(targets_N), options.temperature);
+    softmax.check_finite(begin);
+    part(out.log_probs_N).copy_(softmax.log_probs());
+    const auto grad_C = loss_gradient(part(out.log_probs_N), begin).contiguous();
+    softmax_backward_(logits, 0, {softmax.lse(), part(targets_N), grad_C, {}, {}}, options.temperature);
+    const auto grad = logits.to(hidden.scalar_type());
+    product_into(part(out.grad_hidden_ND), grad, whole_head.value);
+    add_weight_grads(whole_head, {}, grad, part(hidden));
+  });
+  return out;
+}
+
 TokenScores token_log_probs_composed(const at::Tensor& hidden_ND, const at::Tensor& head_VD,
                                      const at::Tensor& targets_N, double temperature) {
-  const auto type = hidden_ND.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto type = score_type(hidden_ND);
   const auto log_p_NV = at::log_softmax(at::linear(hidden_ND, head_VD).to(type) / temperature, -1);
   return {log_p_NV.gather(1, targets_N.unsqueeze(1)).squeeze(1), -(log_p_NV.exp() * log_p_NV).sum(-1)};
 }

@@ -125,6 +125,31 @@ ResponseWeights ResponseWeights::slice(int64_t begin, int64_t end) const {
           slice_of(pg_weights, begin, end), slice_of(prcp_weights, begin, end), slice_of(sft_weights, begin, end)};
 }
 
+bool is_separable(const ObjectiveSpec& spec) {
+  return spec.policy_loss == PolicyLoss::kPpo && !spec.full_entropy && !(spec.kl_prcp && spec.kl_prcp->token_top_p);
+}
+
+TokenRange slice_tokens(const ObjectiveBatch& batch, int64_t begin, int64_t end) {
+  std::vector<int64_t> lengths;
+  int64_t first = -1, last = 0, offset = 0;
+  for (size_t i = 0; i < batch.response_lengths.size(); ++i) {
+    const int64_t inside = std::min(end, offset + batch.response_lengths[i]) - std::max(begin, offset);
+    offset += batch.response_lengths[i];
+    if (inside <= 0) {
+      if (first >= 0 && offset < end) lengths.push_back(0);  // an empty response in between
+      continue;
+    }
+    if (first < 0) first = static_cast<int64_t>(i);
+    lengths.push_back(inside);
+  }
+  last = first + static_cast<int64_t>(lengths.size());
+  const auto part = [&](const at::Tensor& t) { return t.defined() ? t.slice(0, begin, end) : t; };
+  return {{part(batch.log_probs_R), part(batch.old_log_probs_R), part(batch.ref_log_probs_R),
+           part(batch.aug_log_probs_R), part(batch.entropy_R), part(batch.aug_entropy_R), part(batch.advantages_R),
+           std::move(lengths), batch.weights.slice(first, last)},
+          first};
+}
+
 ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch) {
   check(batch.log_probs_R.defined(), kOp, "log_probs: missing", "E_VALUE");
   const Ragged ragged(batch.response_lengths, batch.log_probs_R.device());

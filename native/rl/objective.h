@@ -52,6 +52,18 @@ struct ObjectiveBatch {
   ResponseWeights weights;
 };
 
+// Whether the loss is a sum of one function of each token's log-prob, so that its gradient at a token needs that token
+// alone: not GSPO, no quantile of a response's tokens, no entropies over the vocabulary.
+bool is_separable(const ObjectiveSpec& spec);
+
+// Tokens [begin, end) of a batch as a batch; responses at its ends are cut, which a separable objective does not see.
+// `first_response` is that of its first piece.
+struct TokenRange {
+  ObjectiveBatch batch;
+  int64_t first_response;
+};
+TokenRange slice_tokens(const ObjectiveBatch& batch, int64_t begin, int64_t end);
+
 struct ObjectiveResult {
   at::Tensor loss;  // scalar with its graph
   // (name, value), additive over micro-batches: total_loss, pg_loss, pg_clipfrac_higher, pg_clipfrac_lower, ppo_kl,

@@ -1,6 +1,7 @@
 #include "rl/update.h"
 
 #include "core/error.h"
+#include "core/flops.h"
 
 namespace papo {
 namespace {
@@ -36,6 +37,92 @@ void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInp
               std::to_string(values->size()));
 }
 
+// What of the optimizer batch belongs to a micro-batch, but for the policy's own log-probs.
+ObjectiveBatch micro_objective(const UpdateInputs& inputs, const MicroBatch& part, int64_t first_response,
+                               bool full_entropy) {
+  ObjectiveBatch micro;
+  for (const auto& group : part.groups)
+    for (const auto& response : group.responses)
+      micro.response_lengths.push_back(static_cast<int64_t>(response.size()));
+  const int64_t begin = part.first_token, end = begin + part.num_tokens();
+  micro.old_log_probs_R = slice(inputs.old_log_probs, begin, end);
+  micro.ref_log_probs_R = slice(inputs.ref_log_probs, begin, end);
+  micro.aug_log_probs_R = slice(inputs.aug_log_probs, begin, end);
+  if (full_entropy && inputs.aug_log_probs && inputs.aug_log_probs->entropy_R.defined())
+    micro.aug_entropy_R = inputs.aug_log_probs->entropy_R.slice(0, begin, end);
+  if (inputs.advantages_R.defined()) micro.advantages_R = inputs.advantages_R.slice(0, begin, end);
+  micro.weights = inputs.weights.slice(part.first_response - first_response,
+                                       part.first_response - first_response + part.num_responses());
+  return micro;
+}
+
+// Adds a micro-batch's gradient; its metrics and perception KL go into the report.
+class MicroStep {
+ public:
+  MicroStep(const Policy& policy, const ObjectiveSpec& spec, const UpdateInputs& inputs, UpdateReport& report)
+      : policy_(policy), spec_(spec), inputs_(inputs), report_(report) {}
+
+  // The gradient of the log-probs is formed while the logits are there.
+  void separable(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
+    const auto packed = pack_groups(policy_, groups, nullptr);
+    const auto hidden_RD = predicting_hidden(policy_, packed);
+    const auto targets_R = at::tensor(packed.targets, at::kLong);
+    std::vector<double> kl_sums(micro.response_lengths.size(), 0.0);
+    const auto loss_gradient = [&](const at::Tensor& log_probs_C, int64_t begin) {
+      at::AutoGradMode with_grad(true);
+      auto [chunk, first] = slice_tokens(micro, begin, begin + log_probs_C.size(0));
+      chunk.log_probs_R = log_probs_C.detach().set_requires_grad(true);
+      if (!chunk.old_log_probs_R.defined()) chunk.old_log_probs_R = log_probs_C.detach();
+      const auto result = objective(spec_, chunk);
+      add(result);
+      for (size_t i = 0; i < result.perception_kl.size(); ++i)
+        kl_sums[first + i] += result.perception_kl[i] * static_cast<double>(chunk.response_lengths[i]);
+      if (!result.loss.requires_grad()) return at::zeros_like(log_probs_C);  // every coefficient is 0
+      return torch::autograd::grad({result.loss}, {chunk.log_probs_R})[0];
+    };
+    const auto head = [&] {
+      const FlopScope scope(FlopPhase::kHead);
+      return head_gradient(hidden_RD.detach(), policy_.language.head, targets_R, {inputs_.temperature}, loss_gradient);
+    }();
+    if (hidden_RD.requires_grad()) torch::autograd::backward({hidden_RD}, {head.grad_hidden_ND});
+    if (!spec_.kl_prcp) return;
+    for (size_t i = 0; i < kl_sums.size(); ++i)
+      report_.perception_kl.push_back(kl_sums[i] /
+                                      static_cast<double>(std::max<int64_t>(1, micro.response_lengths[i])));
+  }
+
+  // Log-probs first, then their loss: the head's logits are formed again in the backward pass.
+  void whole(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
+    const auto score = [&](const MaskedView* view) {
+      return score_groups(policy_, groups, inputs_.temperature, spec_.full_entropy, view);
+    };
+    const auto scores = score(nullptr);
+    micro.log_probs_R = scores.log_probs_N;
+    micro.entropy_R = scores.entropy_N;
+    if (!micro.old_log_probs_R.defined()) micro.old_log_probs_R = scores.log_probs_N.detach();
+    if (inputs_.recompute != nullptr) {
+      const auto masked = score(inputs_.recompute);
+      micro.aug_log_probs_R = masked.log_probs_N;
+      micro.aug_entropy_R = masked.entropy_N;
+    }
+    const auto result = objective(spec_, micro);
+    torch::autograd::backward({result.loss}, {});
+    add(result);
+    report_.perception_kl.insert(report_.perception_kl.end(), result.perception_kl.begin(), result.perception_kl.end());
+  }
+
+ private:
+  void add(const ObjectiveResult& result) {
+    add_metrics(report_.metrics, result.metrics);
+    report_.num_tokens += result.num_tokens;
+  }
+
+  const Policy& policy_;
+  const ObjectiveSpec& spec_;
+  const UpdateInputs& inputs_;
+  UpdateReport& report_;
+};
+
 UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
                           const UpdateInputs& inputs, const Watch& watch) {
   at::AutoGradMode with_grad(true);
@@ -46,43 +133,20 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
     rows = {rows.prompt_a_group + masked.prompt_a_group, masked.prompt_a_response, rows.response + masked.response};
   }
   UpdateReport report;
+  MicroStep step(policy, spec, inputs, report);
   for (const auto& part : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens, rows)) {
     poll_cancel();
     std::vector<const GroupInput*> groups;
-    ObjectiveBatch micro;
-    for (const auto& group : part.groups) {
-      groups.push_back(&group);
-      for (const auto& response : group.responses)
-        micro.response_lengths.push_back(static_cast<int64_t>(response.size()));
-    }
-    const int64_t begin = part.first_token, end = begin + part.num_tokens();
-    if (begin == end) {
+    for (const auto& group : part.groups) groups.push_back(&group);
+    auto micro = micro_objective(inputs, part, first_response, spec.full_entropy);
+    if (part.num_tokens() == 0) {
       if (spec.kl_prcp) report.perception_kl.resize(report.perception_kl.size() + micro.response_lengths.size(), 0.0);
       continue;
     }
-    const auto scores = score_groups(policy, groups, inputs.temperature, spec.full_entropy, nullptr);
-    micro.log_probs_R = scores.log_probs_N;
-    micro.entropy_R = scores.entropy_N;
-    micro.old_log_probs_R =
-        inputs.old_log_probs ? slice(inputs.old_log_probs, begin, end) : scores.log_probs_N.detach();
-    micro.ref_log_probs_R = slice(inputs.ref_log_probs, begin, end);
-    if (inputs.recompute != nullptr) {
-      const auto masked = score_groups(policy, groups, inputs.temperature, spec.full_entropy, inputs.recompute);
-      micro.aug_log_probs_R = masked.log_probs_N;
-      micro.aug_entropy_R = masked.entropy_N;
-    } else {
-      micro.aug_log_probs_R = slice(inputs.aug_log_probs, begin, end);
-      if (spec.full_entropy && inputs.aug_log_probs && inputs.aug_log_probs->entropy_R.defined())
-        micro.aug_entropy_R = inputs.aug_log_probs->entropy_R.slice(0, begin, end);
-    }
-    if (inputs.advantages_R.defined()) micro.advantages_R = inputs.advantages_R.slice(0, begin, end);
-    micro.weights = inputs.weights.slice(part.first_response - first_response,
-                                         part.first_response - first_response + part.num_responses());
-    const auto result = objective(spec, micro);
-    torch::autograd::backward({result.loss}, {});
-    add_metrics(report.metrics, result.metrics);
-    report.perception_kl.insert(report.perception_kl.end(), result.perception_kl.begin(), result.perception_kl.end());
-    report.num_tokens += result.num_tokens;
+    if (is_separable(spec) && inputs.recompute == nullptr)
+      step.separable(groups, std::move(micro));
+    else
+      step.whole(groups, std::move(micro));
     watch.report(part.groups_done, inputs.last_group - inputs.first_group);
   }
   return report;

@@ -59,7 +59,8 @@ double compare_decode_attention(const OpSpec& spec) {
     for (const auto& own : group.responses) decode_rows.push_back({group.prompt.get(), &own});
   const auto index = at::tensor(newest, at::kLong);
   const auto actual = decode_attention(q_THE.index_select(0, index), decode_rows, shape, 0);
-  return relative_difference(actual, group_attention_composed(at::cat({q_THE, kv[0], kv[1]}, 1), heads, plan).index_select(0, index));
+  return relative_difference(
+      actual, group_attention_composed(at::cat({q_THE, kv[0], kv[1]}, 1), heads, plan).index_select(0, index));
 }
 
 double compare_decode(const Policy& policy, const GroupBatch& batch) {

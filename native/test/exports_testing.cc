@@ -105,7 +105,7 @@ HeadResult run_head(const at::Tensor& hidden, const at::Tensor& head_value, cons
           to_doubles(x.grad()), to_doubles(head.grad)};
 }
 
-// tokenLogProbs(hidden, head, targets, {width, temperature, entropy, chunkBytes}): Promise<...>; float64
+// tokenLogProbs(hidden, head, targets, {width, temperature, entropy, tileBytes}): Promise<...>; float64
 Napi::Value TokenLogProbs(const Napi::CallbackInfo& info) {
   constexpr const char* op = "token_log_probs";
   return guarded(info.Env(), op, [&] {
@@ -116,7 +116,7 @@ Napi::Value TokenLogProbs(const Napi::CallbackInfo& info) {
     };
     const auto hidden = matrix(info[0]), head = matrix(info[1]);
     const auto targets = at::tensor(array_of<int32_t>(info[2], op, "an Int32Array"), at::kInt).to(at::kLong);
-    const HeadOptions options{fields.number("temperature"), fields.flag("entropy"), fields.integer("chunkBytes")};
+    const HeadOptions options{fields.number("temperature"), fields.flag("entropy"), fields.integer("tileBytes")};
     return run_on_device(
         info.Env(), op, [=] { return run_head(hidden, head, targets, options); },
         [](Napi::Env env, const HeadResult& result) {

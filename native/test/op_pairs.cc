@@ -93,7 +93,7 @@ OpPair embedding_pair(const OpSpec& spec) {
 OpPair token_log_probs_pair(const OpSpec& spec) {
   const int64_t vocab = spec.size("vocab"), rows = spec.size("rows"), width = spec.size("width");
   const auto targets = at::randint(vocab, {rows}, at::kLong);
-  const HeadOptions options{spec.number("temperature"), spec.size("entropy") != 0, spec.size("chunkBytes")};
+  const HeadOptions options{spec.number("temperature"), spec.size("entropy") != 0, spec.size("tileBytes")};
   const auto named = [=](const TokenScores& scores) {
     Named out{{"logProbs", scores.log_probs_N}};
     if (options.with_entropy) out.emplace_back("entropy", scores.entropy_N);

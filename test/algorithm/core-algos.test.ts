@@ -196,7 +196,7 @@ async function checkLogProbs(row: Row): Promise<void> {
   const width = logits[0]?.length ?? 0;
   const head = Float64Array.from({ length: width * width }, (_, at) => (at % (width + 1) === 0 ? 1 : 0));
   const targets = Int32Array.from((row["labels"] as number[][]).flat());
-  const options = { width, temperature: 1, entropy: false, chunkBytes: 1 << 20 };
+  const options = { width, temperature: 1, entropy: false, tileBytes: 1 << 20 };
   const { logProbs } = await testing.tokenLogProbs(Float64Array.from(logits.flat()), head, targets, options);
   expectNear(logProbs, (row["log_probs"] as number[][]).flat(), "log-probs");
 }

@@ -3,22 +3,22 @@ import type { OpSpec } from "../../lib/native/binding.ts";
 import { testing } from "../support/objective.ts";
 
 async function worst(dtype: OpSpec["dtype"], sizes: Record<string, number>): Promise<number> {
-  const all = { rows: 111, vocab: 37, width: 24, temperature: 1, entropy: 1, chunkBytes: 1 << 27, trained: 1 };
+  const all = { rows: 111, vocab: 37, width: 24, temperature: 1, entropy: 1, tileBytes: 1 << 27, trained: 1 };
   return Math.max(
     ...Object.values(await testing.compareOp("token_log_probs", { dtype, seed: 3, sizes: { ...all, ...sizes } })),
   );
 }
 
-// chunkBytes 1 gives chunks of 16 rows: 111 rows are seven of them, the last one of 15.
+// tileBytes 1 gives tiles of 16 tokens: a vocabulary of 37 is three of them, the last one of 5.
 describe.each([
-  ["in one chunk", {}],
-  ["in seven chunks", { chunkBytes: 1 }],
-  ["at temperature 0.7", { temperature: 0.7, chunkBytes: 1 }],
+  ["in one tile", {}],
+  ["in three tiles", { tileBytes: 1 }],
+  ["at temperature 0.7", { temperature: 0.7, tileBytes: 1 }],
   ["at temperature 3", { temperature: 3 }],
-  ["without entropy", { entropy: 0, chunkBytes: 1 }],
+  ["without entropy", { entropy: 0, tileBytes: 1 }],
   ["of one row", { rows: 1, vocab: 1025 }],
   ["of a vocabulary of one", { vocab: 1, rows: 7 }],
-  ["of a frozen head", { trained: 0, chunkBytes: 1 }],
+  ["of a frozen head", { trained: 0, tileBytes: 1 }],
 ])("scores %s", (_, sizes: Record<string, number>) => {
   test("as composed, with the gradients of hidden states and head", async () => {
     expect(await worst("float32", sizes)).toBeLessThan(3e-5);
@@ -27,10 +27,10 @@ describe.each([
 });
 
 test("bfloat16 scores and gradients are near the composed ones", async () => {
-  expect(await worst("bfloat16", { width: 64, chunkBytes: 1 })).toBeLessThan(0.03);
+  expect(await worst("bfloat16", { width: 64, tileBytes: 1 })).toBeLessThan(0.03);
 });
 
-const options = { width: 1, temperature: 1, entropy: true, chunkBytes: 1 };
+const options = { width: 1, temperature: 1, entropy: true, tileBytes: 1 };
 
 /** Hidden states 1 of width 1, so that the head's weights are the logits. */
 function scoreLogits(rows: number, logits: readonly number[], target: number, hidden = 1, more = {}) {
@@ -83,7 +83,7 @@ test.each([
   });
 });
 
-test("the first row that is not finite is named, across chunks", async () => {
+test("the first row that is not finite is named, of all rows", async () => {
   const hidden = Float64Array.from({ length: 40 }, (_, row) => (row === 37 || row === 39 ? NaN : 1));
   const call = testing.tokenLogProbs(hidden, Float64Array.of(0, 1), new Int32Array(40), options);
   await expect(call).rejects.toThrow("logits of row 37 are not finite");

@@ -22,7 +22,7 @@ at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWe
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const auto& layer = weights.layers[i];
     const auto wanted = i + 1 == config.num_layers ? rows.wanted_W : at::Tensor();
-    const auto run = [=, &layer, &config, &kv_sink](const at::Tensor& x) {
+    const auto run = [=, &layer, &config](const at::Tensor& x) {
       const auto qkv = layer_input(x, input_params(layer, config), head_layout(config), rows.rope_tables.cos_TE,
                                    rows.rope_tables.sin_TE);
       if (kv_sink) {
