@@ -98,11 +98,17 @@ struct Product {
     }
   }
 
+  // `ahead` is what is needed next of weights that stream from memory; each step fetches `lines` cache lines of it.
+  struct Ahead {
+    const float* at;
+    int lines;
+  };
   template <int kRows>
-  void tile(int64_t row, int64_t o, int64_t count, const float* panel) const {
+  void tile(int64_t row, int64_t o, int64_t count, const float* panel, Ahead& ahead) const {
     V sums[kRows][kQuads] = {};
     const float* from = x + row * in_padded;
     for (int64_t i = 0; i < in_padded; i += 4) {
+      for (int line = 0; line < ahead.lines; ++line, ahead.at += kW) __builtin_prefetch(ahead.at, 0, 2);
       V w[kQuads];
 #pragma GCC unroll 4
       for (int64_t g = 0; g < kQuads; ++g) w[g] = load(panel + i * kW + g * kW);
@@ -132,11 +138,14 @@ struct Product {
       const int64_t count = std::min(kW, end - o);
       if (panels == nullptr) pack(o, count, own.data());
       const float* panel = panels == nullptr ? own.data() : panels + o * in_padded;
+      // A panel has a line for each input, and every tile of rows takes a step for four of them.
+      const bool streams = panels != nullptr && o + kW < out;
+      Ahead ahead{panel + kW * in_padded, streams ? static_cast<int>((4 + rows / 6) / (rows / 6 + 1)) : 0};
       int64_t row = 0;
-      for (; row + 6 <= rows; row += 6) tile<6>(row, o, count, panel);
-      if (row + 4 <= rows) tile<4>(row, o, count, panel), row += 4;
-      if (row + 2 <= rows) tile<2>(row, o, count, panel), row += 2;
-      if (row < rows) tile<1>(row, o, count, panel);
+      for (; row + 6 <= rows; row += 6) tile<6>(row, o, count, panel, ahead);
+      if (row + 4 <= rows) tile<4>(row, o, count, panel, ahead), row += 4;
+      if (row + 2 <= rows) tile<2>(row, o, count, panel, ahead), row += 2;
+      if (row < rows) tile<1>(row, o, count, panel, ahead);
     }
   }
   void run() const {
