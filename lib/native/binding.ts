@@ -173,6 +173,8 @@ export interface ScoreOptions {
   readonly view?: MaskedView;
   /** Rows a pass. */
   readonly maxTokens: number;
+  /** Groups before it are left out: their tokens are nan. Default 0. */
+  readonly firstGroup?: number;
 }
 
 /** What forwardBackward needs beside the batch and the spec. */
@@ -183,6 +185,8 @@ export interface UpdateInputs {
   readonly temperature: number;
   /** Rows a micro-batch. */
   readonly maxTokens: number;
+  /** Of logits that exist at a time where the loss is a sum over tokens; default 224 MiB. */
+  readonly chunkBytes?: number;
   /** Absent: the weights are still those of the rollout, so old = new without its gradient. */
   readonly oldLogProbs?: LogProbsHandle;
   readonly refLogProbs?: LogProbsHandle;
@@ -299,6 +303,16 @@ export interface NativeModule {
     options: ScoreOptions,
     watch?: WatchOptions,
   ): Promise<LogProbsHandle>;
+  /**
+   * On the plain pictures (of groups from `firstGroup` on) and on the masked ones, both in one packed pass a
+   * micro-batch. Without gradient.
+   */
+  computePlainAndMasked(
+    policy: PolicyHandle,
+    batch: BatchHandle,
+    options: ScoreOptions & { readonly view: MaskedView; readonly firstGroup: number },
+    watch?: WatchOptions,
+  ): Promise<{ readonly plain: LogProbsHandle; readonly masked: LogProbsHandle }>;
   /** [R], packed response after response. */
   logProbValues(logProbs: LogProbsHandle): Promise<Float64Array>;
   /** [n] mean over each response's tokens; 0 for one without. */

@@ -102,13 +102,18 @@ export class PhaseTimer {
     this.#startMs = now();
   }
 
-  /** Runs a phase of the step; the time of phases of one name adds up, also when one throws. */
-  async measure<T>(phase: string, run: () => T | Promise<T>): Promise<T> {
+  /**
+   * Runs a phase of the step; the time of phases of one name adds up, also when one throws.
+   * @param phase its name, or the shares of several that run as one
+   */
+  async measure<T>(phase: string | Readonly<Record<string, number>>, run: () => T | Promise<T>): Promise<T> {
     const startMs = this.#now();
     try {
       return await run();
     } finally {
-      this.#seconds.set(phase, (this.#seconds.get(phase) ?? 0) + (this.#now() - startMs) / 1000);
+      const seconds = (this.#now() - startMs) / 1000;
+      for (const [name, part] of Object.entries(typeof phase === "string" ? { [phase]: 1 } : phase))
+        this.#seconds.set(name, (this.#seconds.get(name) ?? 0) + part * seconds);
     }
   }
 

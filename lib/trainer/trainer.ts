@@ -136,8 +136,13 @@ export class Trainer implements Stepper {
       return sampledGroup(group, promptText(group.prompt), (response) => ({
         advantage: result.advantages[index * n + response],
         klPrcp: result.perceptionKl[index * n + response],
-        klRef: result.referenceKl[index * n + response],
+        klRef: finite(result.referenceKl[index * n + response]),
       }));
     });
   }
+}
+
+/** A number that was computed; nan stands for one that was not. */
+function finite(value: number | undefined): number | undefined {
+  return value !== undefined && Number.isFinite(value) ? value : undefined;
 }

@@ -7,16 +7,16 @@ import { entropyDiscount, lossSpec, needsAugLogProbs } from "../algorithm/loss-s
 import { responseWeights } from "../algorithm/response-weights.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { NativeError } from "../errors.ts";
-import type { BatchHandle, LogProbsHandle, LossSpec, UpdateInputs } from "../native/binding.ts";
+import type { LogProbsHandle, LossSpec, UpdateInputs } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import type { Policy } from "../policy/policy.ts";
-import { groupInput } from "../rollout/rollout.ts";
-import type { Group, RewardedGroup, StepMetrics } from "../types.ts";
+import type { RewardedGroup, StepMetrics } from "../types.ts";
 import { MetricSums, type MetricWeights } from "./metrics.ts";
 import type { PolicyOptimizer } from "./policy-optimizer.ts";
 import type { Progress } from "./progress.ts";
 import { learningRate } from "./schedule.ts";
+import { type Scores, scoreStep, tokenTotals } from "./score-step.ts";
 import { StepHandles } from "./step-handles.ts";
 import { type PhaseTimer, spreadMetrics } from "./step-metrics.ts";
 
@@ -44,15 +44,8 @@ export interface UpdateResult {
   readonly advantages: readonly number[];
   /** Mean perception KL per response, nats; empty without the term. */
   readonly perceptionKl: readonly number[];
-  /** Mean KL of the rollout's policy to the reference per response, nats; empty where either was not scored. */
+  /** Mean KL of the rollout's policy to the reference per response, nats; nan or empty where either was not scored. */
   readonly referenceKl: readonly number[];
-}
-
-interface Scores {
-  readonly batch: BatchHandle;
-  readonly old?: LogProbsHandle;
-  readonly ref?: LogProbsHandle;
-  readonly aug?: LogProbsHandle;
 }
 
 export class Updater {
@@ -70,7 +63,7 @@ export class Updater {
    */
   async update(update: UpdateBatch, timer: PhaseTimer, signal: AbortSignal | undefined): Promise<UpdateResult> {
     using handles = new StepHandles();
-    const scores = await this.#score(update, timer, handles, signal);
+    const scores = await scoreStep(this.#parts, update.groups, { timer, handles, signal });
     const advantage = await timer.measure("adv", () => this.#advantages(update, scores, handles));
     const result = await timer.measure("update_actor", () => this.#optimize(update, scores, advantage, signal));
     this.isMidUpdate = false;
@@ -80,49 +73,6 @@ export class Updater {
       referenceKl: advantage.referenceKl,
       metrics: { ...advantage.metrics, ...result.metrics },
     };
-  }
-
-  /** Log-probs under the weights of the rollout, the reference, and the rollout's weights on the masked picture. */
-  async #score(
-    { groups }: UpdateBatch,
-    timer: PhaseTimer,
-    handles: StepHandles,
-    signal: AbortSignal | undefined,
-  ): Promise<Scores> {
-    const { config, policy, reference, progress } = this.#parts;
-    const native = loadNative();
-    const batch = handles.keep(native.createBatch(groups.map(groupInput)));
-    const score = async (phaseName: string, scored: Policy, masked: boolean): Promise<LogProbsHandle> => {
-      using phase = progress.phase(phaseName, groups.length, "groups");
-      const numTokens = tokenTotals(groups);
-      const options = {
-        temperature: config.rollout.temperature,
-        entropy: masked && config.algorithm.entropy.kind === "full",
-        maxTokens: config.optim.microBatchTokens,
-        ...(masked ? { view: maskedView(config) } : {}),
-      };
-      const onProgress = (done: number): void => {
-        phase.update(done, numTokens[done]);
-      };
-      return handles.keep(
-        await callNative({ signal, progress: onProgress }, (watch) =>
-          native.computeLogProbs(scored.handle, batch, options, watch),
-        ),
-      );
-    };
-    const needsOld = this.#numOptimizerSteps(groups.length) > 1 || config.algorithm.klRef.mode === "reward";
-    const needsAug = needsAugLogProbs(config.algorithm) && config.aug.grad === "none";
-    return {
-      batch,
-      ...(needsOld ? { old: await timer.measure("old", () => score("old log-probs", policy, false)) } : {}),
-      ...(reference ? { ref: await timer.measure("ref", () => score("reference", reference, false)) } : {}),
-      ...(needsAug ? { aug: await timer.measure("aug_probs", () => score("masked pictures", policy, true)) } : {}),
-    };
-  }
-
-  #numOptimizerSteps(numGroups: number): number {
-    const { optim, algorithm } = this.#parts.config;
-    return Math.ceil(numGroups / optim.globalBatchSize) * algorithm.epochs;
   }
 
   async #advantages({ groups, greedyRewards }: UpdateBatch, { old, ref }: Scores, handles: StepHandles) {
@@ -263,15 +213,6 @@ export class Updater {
       perceptionKl: report.perceptionKl,
     };
   }
-}
-
-/** [groups + 1] Tokens, prompts included, of the first so many groups. */
-function tokenTotals(groups: readonly Group[]): number[] {
-  let total = 0;
-  const tokens = groups.map(
-    ({ prompt, responses }) => (total += responses.reduce((sum, { ids }) => sum + ids.length, prompt.ids.length)),
-  );
-  return [0, ...tokens];
 }
 
 /** The coefficients that act at this step. */

@@ -179,30 +179,63 @@ Napi::Value CreateBatch(const Napi::CallbackInfo& info) {
   });
 }
 
-// computeLogProbs(policy, batch, {temperature, entropy, view?, maxTokens}, watch): Promise<LogProbsHandle>
+std::shared_ptr<LogProbs> log_probs_of(const GroupBatch& batch, const TokenScores& scores) {
+  auto out = std::make_shared<LogProbs>(LogProbs{scores.log_probs_N, scores.entropy_N, {}});
+  for (const auto& group : batch.groups)
+    for (const auto& response : group.responses) out->response_lengths.push_back(static_cast<int64_t>(response.size()));
+  return out;
+}
+
+ScoreSpec parse_score_spec(const Fields& fields) {
+  return {fields.number("temperature"), fields.flag("entropy"), fields.integer("maxTokens")};
+}
+
+// computeLogProbs(policy, batch, {temperature, entropy, view?, maxTokens, firstGroup?}, watch): Promise<LogProbsHandle>
 Napi::Value ComputeLogProbs(const Napi::CallbackInfo& info) {
   constexpr const char* op = "compute_log_probs";
   return guarded(info.Env(), op, [&] {
     auto policy = get_handle<Policy>(info[0], op);
     auto batch = get_handle<GroupBatch>(info[1], op);
     const Fields fields(info[2], op, "options");
-    const double temperature = fields.number("temperature");
-    const bool entropy = fields.flag("entropy");
-    const int64_t max_tokens = fields.integer("maxTokens");
+    const auto spec = parse_score_spec(fields);
+    const int64_t first_group = fields.has("firstGroup") ? fields.integer("firstGroup") : 0;
     const auto view = parse_masked_view(fields.get("view"));
     const auto watch = parse_watch(info[3]);
     return run_on_device(
         info.Env(), op, watch.cancel,
         [=] {
-          const auto scores =
-              score_batch(*policy, *batch, temperature, entropy, view ? &*view : nullptr, max_tokens, watch);
-          auto out = std::make_shared<LogProbs>(LogProbs{scores.log_probs_N, scores.entropy_N, {}});
-          for (const auto& group : batch->groups)
-            for (const auto& response : group.responses)
-              out->response_lengths.push_back(static_cast<int64_t>(response.size()));
-          return out;
+          return log_probs_of(*batch, score_batch(*policy, *batch, spec, view ? &*view : nullptr, first_group, watch));
         },
         [](Napi::Env env, const std::shared_ptr<LogProbs>& scores) { return make_handle(env, scores); });
+  });
+}
+
+// computePlainAndMasked(policy, batch, {temperature, entropy, view, maxTokens, firstGroup}, watch):
+// Promise<{plain: LogProbsHandle, masked: LogProbsHandle}>
+Napi::Value ComputePlainAndMasked(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "compute_plain_and_masked";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    auto batch = get_handle<GroupBatch>(info[1], op);
+    const Fields fields(info[2], op, "options");
+    const auto spec = parse_score_spec(fields);
+    const int64_t first_group = fields.integer("firstGroup");
+    const auto view = parse_masked_view(fields.get("view"));
+    fields.require(view.has_value(), "view", "a patch mask");
+    const auto watch = parse_watch(info[3]);
+    using Both = std::pair<std::shared_ptr<LogProbs>, std::shared_ptr<LogProbs>>;
+    return run_on_device(
+        info.Env(), op, watch.cancel,
+        [=] {
+          const auto scores = score_both_views(*policy, *batch, spec, *view, first_group, watch);
+          return Both{log_probs_of(*batch, scores.plain), log_probs_of(*batch, scores.masked)};
+        },
+        [](Napi::Env env, const Both& both) {
+          auto out = Napi::Object::New(env);
+          out.Set("plain", make_handle(env, both.first));
+          out.Set("masked", make_handle(env, both.second));
+          return out;
+        });
   });
 }
 
@@ -332,6 +365,7 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
     inputs.last_group = fields.integer("lastGroup");
     inputs.temperature = fields.number("temperature");
     inputs.max_tokens = fields.integer("maxTokens");
+    if (fields.has("chunkBytes")) inputs.chunk_bytes = fields.integer("chunkBytes");
     inputs.old_log_probs = optional_log_probs(fields, "oldLogProbs", op);
     inputs.ref_log_probs = optional_log_probs(fields, "refLogProbs", op);
     inputs.aug_log_probs = optional_log_probs(fields, "augLogProbs", op);
@@ -499,6 +533,7 @@ void export_policy(Napi::Env env, Napi::Object exports) {
   add("generate", Generate);
   add("createBatch", CreateBatch);
   add("computeLogProbs", ComputeLogProbs);
+  add("computePlainAndMasked", ComputePlainAndMasked);
   add("logProbValues", LogProbValues);
   add("klPerResponse", KlSums);
   add("tokenAdvantages", TokenAdvantages);

@@ -14,7 +14,7 @@ double max_abs_difference(const at::Tensor& ours, const at::Tensor& golden) {
 at::Tensor all_logits(const Policy& policy, const GoldenCase& golden) {
   GroupInput whole{golden.prompt, {}};
   whole.prompt.ids.insert(whole.prompt.ids.end(), golden.response.begin(), golden.response.end());
-  const auto packed = pack_groups(policy, {&whole}, nullptr);
+  const auto packed = pack_groups(policy, {{&whole, nullptr}});
   const auto hidden_TD =
       qwen2_5_vl::decode_rows(packed.embeds_TD, packed.rows, policy.language, policy.config.text, false);
   return at::linear(hidden_TD, policy.language.head.value).to(at::kFloat);
@@ -64,7 +64,7 @@ VerifyReport verify_case(Policy& policy, const GoldenCase& golden) {
   {
     at::NoGradGuard no_grad;
     if (golden.image_embeds_MD.defined()) {
-      const auto pixels = prompt_pixels({&golden.prompt}, nullptr);
+      const auto pixels = prompt_pixels({{&golden.prompt, nullptr}});
       report.image_embeds = max_abs_difference(
           qwen2_5_vl::encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision, false),
           golden.image_embeds_MD);

@@ -64,7 +64,9 @@ class MicroStep {
 
   // The gradient of the log-probs is formed while the logits are there.
   void separable(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
-    const auto packed = pack_groups(policy_, groups, nullptr);
+    std::vector<ViewedGroup> plain;
+    for (const auto* group : groups) plain.push_back({group, nullptr});
+    const auto packed = pack_groups(policy_, plain);
     const auto hidden_RD = predicting_hidden(policy_, packed);
     const auto targets_R = at::tensor(packed.targets, at::kLong);
     std::vector<double> kl_sums(micro.response_lengths.size(), 0.0);
@@ -80,9 +82,11 @@ class MicroStep {
       if (!result.loss.requires_grad()) return at::zeros_like(log_probs_C);  // every coefficient is 0
       return torch::autograd::grad({result.loss}, {chunk.log_probs_R})[0];
     };
+    HeadOptions options{inputs_.temperature};
+    options.chunk_bytes = inputs_.chunk_bytes;
     const auto head = [&] {
       const FlopScope scope(FlopPhase::kHead);
-      return head_gradient(hidden_RD.detach(), policy_.language.head, targets_R, {inputs_.temperature}, loss_gradient);
+      return head_gradient(hidden_RD.detach(), policy_.language.head, targets_R, options, loss_gradient);
     }();
     if (hidden_RD.requires_grad()) torch::autograd::backward({hidden_RD}, {head.grad_hidden_ND});
     if (!spec_.kl_prcp) return;

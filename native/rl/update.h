@@ -24,6 +24,7 @@ struct UpdateInputs {
   at::Tensor advantages_R;                        // per-token advantages of the whole batch; undefined: in the weights
   ResponseWeights weights;                        // of the optimizer batch's responses
   int64_t max_tokens = 16384;                     // rows a micro-batch
+  int64_t chunk_bytes = HeadOptions{}.chunk_bytes;  // of logits that exist at a time
 };
 
 struct UpdateReport {

@@ -17,7 +17,7 @@ Decoder::Decoder(const Policy& policy)
 }
 
 PrefilledPrompt Decoder::prefill(const PromptInput& prompt) const {
-  const auto rows = embed_prompts(policy_, {&prompt}, prompt_pixels({&prompt}, nullptr)).front();
+  const auto rows = embed_prompts(policy_, {{&prompt, nullptr}}).front();
   const auto count = static_cast<int64_t>(rows.positions.rows.size());
   check(count > 0, "prefill", "a prompt has no tokens");
   auto plan = std::make_shared<AttentionPlan>();

@@ -66,9 +66,9 @@ double compare_decode_attention(const OpSpec& spec) {
 double compare_decode(const Policy& policy, const GroupBatch& batch) {
   at::NoGradGuard no_grad;
   const Decoder decoder(policy);
-  std::vector<const GroupInput*> groups;
-  for (const auto& group : batch.groups) groups.push_back(&group);
-  const auto expected_RV = decoder.logits(predicting_hidden(policy, pack_groups(policy, groups, nullptr)));
+  std::vector<ViewedGroup> groups;
+  for (const auto& group : batch.groups) groups.push_back({&group, nullptr});
+  const auto expected_RV = decoder.logits(predicting_hidden(policy, pack_groups(policy, groups)));
   std::vector<PrefilledPrompt> prefilled;
   for (const auto& group : batch.groups) prefilled.push_back(decoder.prefill(group.prompt));
   std::list<Fed> live;
@@ -78,7 +78,7 @@ double compare_decode(const Policy& policy, const GroupBatch& batch) {
   };
   int64_t row = 0;
   for (size_t g = 0; g < groups.size(); ++g) {
-    for (const auto& response : groups[g]->responses) {
+    for (const auto& response : groups[g].group->responses) {
       if (response.empty()) continue;
       check_row(decoder.logits(prefilled[g].last_hidden_1D)[0], row);
       live.push_back({{&prefilled[g], ResponseKv(decoder.kv_shape())}, &response, row});

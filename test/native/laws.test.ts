@@ -1,12 +1,13 @@
 // What a batch's packing must not change: log-probs, losses, metrics and gradients.
 import { describe, expect, test } from "vitest";
-import type { GroupInput, ResponseWeights } from "../../lib/native/binding.ts";
+import type { GroupInput, LogProbsHandle, ResponseWeights } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { fullSpec, plainSpec } from "../support/objective.ts";
 import {
   batchOf,
   gradientDifference,
   inputsFor,
+  keep,
   logProbs,
   maskedView,
   metricDifference,
@@ -26,6 +27,9 @@ const precisions = [
   ["float32", 1e-4],
   ["float64", 1e-10],
 ] as const;
+
+/** Without what looks at more than one token at a time. */
+const separable = { entropy: "sampled", policyLoss: "ppo" } as const;
 
 function concat(parts: readonly Float64Array[]): Float64Array {
   return Float64Array.from(parts.flatMap((part) => [...part]));
@@ -75,6 +79,57 @@ describe.each(precisions)("%s", (dtype, tolerance) => {
     const scores = await logProbs(policy, groups, { view: inputs.recompute });
     const cutScores = await logProbs(policy, groups, { view: inputs.recompute, maxTokens });
     expect(relativeDifference(cutScores, scores)).toBeLessThan(tolerance);
+  });
+
+  // 22 tokens in chunks of 16 at most: two of 11, whose border cuts a response.
+  test("chunks of the head's rows change no loss, metric or gradient of a loss that is a sum over tokens", async () => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const inputs = await nearLogProbs(policy, groups, { dtype });
+    const spec = { ...fullSpec, ...separable };
+    const whole = await update(policy, groups, spec, inputs);
+    const cut = await update(policy, groups, spec, { ...inputs, chunkBytes: 1 });
+    expect(metricDifference(cut.report, whole.report)).toBeLessThan(tolerance);
+    expect(cut.report.numTokens).toBe(whole.report.numTokens);
+    expect(relativeDifference(cut.report.perceptionKl, whole.report.perceptionKl)).toBeLessThan(tolerance);
+    expect(gradientDifference(cut.gradient, whole.gradient)).toBeLessThan(tolerance);
+  });
+
+  test("the gradient formed beside the logits is that of log-probs first", async () => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const inputs = await nearLogProbs(policy, groups, { dtype });
+    // Entropies over the vocabulary with no weight: the same loss, but with whole log-probs.
+    const beside = await update(
+      policy,
+      groups,
+      { ...fullSpec, ...separable, oriEntropyCoef: 0, augEntropyCoef: 0 },
+      inputs,
+    );
+    const first = { ...fullSpec, ...separable, entropy: "full", oriEntropyCoef: 0, augEntropyCoef: 0 } as const;
+    const expected = await update(policy, groups, first, inputs);
+    expect(beside.report.metrics["total_loss"]).toBeCloseTo(expected.report.metrics["total_loss"] ?? NaN, 5);
+    expect(relativeDifference(beside.report.perceptionKl, expected.report.perceptionKl)).toBeLessThan(tolerance);
+    expect(gradientDifference(beside.gradient, expected.gradient)).toBeLessThan(tolerance);
+  });
+
+  test.each([4096, 45])("both views in one pass of %i rows are the views alone", async (maxTokens) => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const options = { temperature: 0.8, entropy: true, maxTokens, view: maskedView, firstGroup: 1 };
+    const { plain, masked } = await native.computePlainAndMasked(policy, batchOf(groups), options);
+    const values = async (scores: LogProbsHandle) => await native.logProbValues(keep(scores));
+    const { view, firstGroup, ...alone } = options;
+    expect(relativeDifference(await values(masked), await logProbs(policy, groups, { ...alone, view }))).toBeLessThan(
+      tolerance,
+    );
+    // Groups before the first one are nan: 6 tokens.
+    const [got, expected] = [await values(plain), await logProbs(policy, groups, alone)];
+    expect([...got.subarray(0, 6)].every(Number.isNaN)).toBe(true);
+    expect(relativeDifference(got.slice(6), expected.slice(6))).toBeLessThan(tolerance);
+    const part = await logProbs(policy, groups, { ...alone, firstGroup });
+    expect([...part.subarray(0, 6)].every(Number.isNaN)).toBe(true);
+    expect(relativeDifference(part.slice(6), expected.slice(6))).toBeLessThan(tolerance);
   });
 
   test("two optimizer batches add up to the whole batch", async () => {

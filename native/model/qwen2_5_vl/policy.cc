@@ -43,10 +43,10 @@ void initialize_weights(Policy& policy, uint64_t seed) {
   });
 }
 
-Pixels prompt_pixels(const std::vector<const PromptInput*>& prompts, const MaskedView* view) {
+Pixels prompt_pixels(const std::vector<ViewedPrompt>& prompts) {
   Pixels out;
   std::vector<at::Tensor> parts;
-  for (const auto* prompt : prompts) {
+  for (const auto& [prompt, view] : prompts) {
     for (size_t i = 0; i < prompt->images.size(); ++i) {
       poll_cancel();
       const auto& image = *prompt->images[i];
@@ -64,9 +64,9 @@ Pixels prompt_pixels(const std::vector<const PromptInput*>& prompts, const Maske
   return out;
 }
 
-std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<const PromptInput*>& prompts,
-                                      const Pixels& pixels) {
+std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts) {
   const auto& config = policy.config;
+  const auto pixels = prompt_pixels(prompts);
   at::Tensor image_embeds_MD;
   if (pixels.values_PF.defined())
     image_embeds_MD = encode_images(pixels.values_PF, pixels.grids, policy.vision, config.vision,
@@ -74,7 +74,7 @@ std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<co
   std::vector<PromptRows> out;
   size_t image = 0;
   int64_t embed_row = 0;
-  for (const auto* prompt : prompts) {
+  for (const auto& [prompt, view] : prompts) {
     const auto first = pixels.grids.begin() + static_cast<int64_t>(image);
     const std::vector<GridThw> grids(first, first + static_cast<int64_t>(prompt->images.size()));
     image += grids.size();
@@ -94,10 +94,10 @@ std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<co
   return out;
 }
 
-PackedGroups pack_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view) {
-  std::vector<const PromptInput*> prompts;
-  for (const auto* group : groups) prompts.push_back(&group->prompt);
-  const auto rows = embed_prompts(policy, prompts, prompt_pixels(prompts, view));
+PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups) {
+  std::vector<ViewedPrompt> prompts;
+  for (const auto& [group, view] : groups) prompts.push_back({&group->prompt, view});
+  const auto rows = embed_prompts(policy, prompts);
 
   PackedGroups out;
   auto plan = std::make_shared<AttentionPlan>();
@@ -105,7 +105,7 @@ PackedGroups pack_groups(const Policy& policy, const std::vector<const GroupInpu
   std::vector<int64_t> response_ids;  // inputs of all response rows, group after group
   std::vector<int64_t> rows_of_group;
   for (size_t g = 0; g < groups.size(); ++g) {
-    const auto& group = *groups[g];
+    const auto& group = *groups[g].group;
     const auto& prompt = rows[g].positions;
     check(!prompt.rows.empty(), "pack_groups", "a prompt has no tokens");
     const auto prompt_last = static_cast<int64_t>(positions.size() + prompt.rows.size()) - 1;
@@ -177,15 +177,24 @@ TokenScores score_per_response(const Policy& policy, const std::vector<const Gro
 
 }  // namespace
 
-TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
-                         bool with_entropy, const MaskedView* view) {
-  if (view != nullptr && view->per_response)
-    return score_per_response(policy, groups, temperature, with_entropy, *view);
-  const auto packed = pack_groups(policy, groups, view);
+namespace {
+
+TokenScores score_packed(const Policy& policy, const PackedGroups& packed, double temperature, bool with_entropy) {
   const auto hidden_RD = predicting_hidden(policy, packed);
   const FlopScope scope(FlopPhase::kHead);
   return token_log_probs(hidden_RD, policy.language.head, at::tensor(packed.targets, at::kLong),
                          {temperature, with_entropy});
+}
+
+}  // namespace
+
+TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
+                         bool with_entropy, const MaskedView* view) {
+  if (view != nullptr && view->per_response)
+    return score_per_response(policy, groups, temperature, with_entropy, *view);
+  std::vector<ViewedGroup> viewed;
+  for (const auto* group : groups) viewed.push_back({group, view});
+  return score_packed(policy, pack_groups(policy, viewed), temperature, with_entropy);
 }
 
 PassRows pass_rows(const MaskedView* view) {
@@ -204,8 +213,18 @@ int64_t MicroBatch::num_tokens() const {
   return total;
 }
 
-std::vector<MicroBatch> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end, int64_t max_tokens,
-                                          const PassRows& rows) {
+namespace {
+
+// Rows of a whole group in a pass.
+int64_t rows_of(const GroupInput& group, const PassRows& rows) {
+  return static_cast<int64_t>(group.prompt.ids.size()) *
+             (rows.prompt_a_group + rows.prompt_a_response * static_cast<int64_t>(group.responses.size())) +
+         rows.response * group.response_tokens();
+}
+
+// As many groups as fit, one after the other.
+std::vector<MicroBatch> cut_greedily(const GroupBatch& batch, int64_t begin, int64_t end, int64_t max_tokens,
+                                     const PassRows& rows) {
   const auto tokens = batch.token_offsets(), responses = batch.response_offsets();
   std::vector<MicroBatch> cuts;
   int64_t taken = 0, first_response = responses[begin], first_token = tokens[begin];
@@ -231,9 +250,7 @@ std::vector<MicroBatch> cut_micro_batches(const GroupBatch& batch, int64_t begin
     const auto& group = batch.groups[g];
     const auto prompt = static_cast<int64_t>(group.prompt.ids.size());
     const size_t count = group.responses.size();
-    const int64_t whole = prompt * (rows.prompt_a_group + rows.prompt_a_response * static_cast<int64_t>(count)) +
-                          rows.response * group.response_tokens();
-    if (whole <= max_tokens || count <= 1) {
+    if (rows_of(group, rows) <= max_tokens || count <= 1) {
       add(g, 0, count);
       continue;
     }
@@ -252,22 +269,107 @@ std::vector<MicroBatch> cut_micro_batches(const GroupBatch& batch, int64_t begin
   return cuts;
 }
 
-TokenScores score_batch(const Policy& policy, const GroupBatch& batch, double temperature, bool with_entropy,
-                        const MaskedView* view, int64_t max_tokens, const Watch& watch) {
+}  // namespace
+
+std::vector<MicroBatch> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end, int64_t max_tokens,
+                                          const PassRows& rows) {
+  auto cuts = cut_greedily(batch, begin, end, max_tokens, rows);
+  // The smallest bound that needs no more of them and cuts no group that fits: all of about one size, instead of a
+  // short last one.
+  int64_t low = 1;
+  for (int64_t g = begin; g < end; ++g) low = std::max(low, rows_of(batch.groups[g], rows));
+  for (int64_t high = max_tokens; low < high && cuts.size() > 1;) {
+    const int64_t middle = low + (high - low) / 2;
+    auto balanced = cut_greedily(batch, begin, end, middle, rows);
+    if (balanced.size() > cuts.size()) {
+      low = middle + 1;
+    } else {
+      high = middle;
+      cuts = std::move(balanced);
+    }
+  }
+  return cuts;
+}
+
+namespace {
+
+// Scores of micro-batches, one after the other.
+class ScoreParts {
+ public:
+  // The scores of the first `tokens` tokens are nan.
+  ScoreParts(int64_t tokens, const Policy& policy, bool with_entropy) : with_entropy_(with_entropy) {
+    const auto type = policy.options.dtype == at::kDouble ? at::kDouble : at::kFloat;
+    const auto absent = at::full({tokens}, std::numeric_limits<double>::quiet_NaN(), type);
+    add({absent, absent});
+  }
+  void add(const TokenScores& scores) {
+    log_probs_.push_back(scores.log_probs_N);
+    if (with_entropy_) entropies_.push_back(scores.entropy_N);
+  }
+  TokenScores joined() const { return {at::cat(log_probs_, 0), with_entropy_ ? at::cat(entropies_, 0) : at::Tensor()}; }
+
+ private:
+  const bool with_entropy_;
+  std::vector<at::Tensor> log_probs_, entropies_;
+};
+
+void check_range(const GroupBatch& batch, int64_t first_group) {
+  check(!batch.groups.empty(), "score_batch", "an empty batch");
+  check(0 <= first_group && first_group <= static_cast<int64_t>(batch.groups.size()), "score_batch",
+        "the first group lies outside the batch", "E_VALUE");
+}
+
+}  // namespace
+
+TokenScores score_batch(const Policy& policy, const GroupBatch& batch, const ScoreSpec& spec, const MaskedView* view,
+                        int64_t first_group, const Watch& watch) {
   at::NoGradGuard no_grad;
+  check_range(batch, first_group);
   const auto total = static_cast<int64_t>(batch.groups.size());
-  std::vector<at::Tensor> log_probs, entropies;
-  for (const auto& micro : cut_micro_batches(batch, 0, total, max_tokens, pass_rows(view))) {
+  ScoreParts parts(batch.token_offsets()[first_group], policy, spec.with_entropy);
+  for (const auto& micro : cut_micro_batches(batch, first_group, total, spec.max_tokens, pass_rows(view))) {
     poll_cancel();
     std::vector<const GroupInput*> groups;
     for (const auto& group : micro.groups) groups.push_back(&group);
-    auto scores = score_groups(policy, groups, temperature, with_entropy, view);
-    log_probs.push_back(scores.log_probs_N);
-    if (with_entropy) entropies.push_back(scores.entropy_N);
-    watch.report(micro.groups_done, total);
+    parts.add(score_groups(policy, groups, spec.temperature, spec.with_entropy, view));
+    watch.report(first_group + micro.groups_done, total);
   }
-  check(!log_probs.empty(), "score_batch", "an empty batch");
-  return {at::cat(log_probs, 0), with_entropy ? at::cat(entropies, 0) : at::Tensor()};
+  return parts.joined();
+}
+
+PlainAndMasked score_both_views(const Policy& policy, const GroupBatch& batch, const ScoreSpec& spec,
+                                const MaskedView& view, int64_t first_plain, const Watch& watch) {
+  at::NoGradGuard no_grad;
+  check_range(batch, first_plain);
+  const auto total = static_cast<int64_t>(batch.groups.size());
+  const auto first_tokens = batch.token_offsets()[first_plain];
+  ScoreParts plain(first_tokens, policy, spec.with_entropy), masked(0, policy, spec.with_entropy);
+  const auto passes = [&](int64_t begin, int64_t end, bool both) {
+    const int64_t times = both ? 2 : 1;
+    for (const auto& micro : cut_micro_batches(batch, begin, end, spec.max_tokens, {times, 0, times})) {
+      poll_cancel();
+      std::vector<ViewedGroup> groups;
+      if (both)
+        for (const auto& group : micro.groups) groups.push_back({&group, nullptr});
+      for (const auto& group : micro.groups) groups.push_back({&group, &view});
+      const auto scores = score_packed(policy, pack_groups(policy, groups), spec.temperature, spec.with_entropy);
+      const int64_t tokens = micro.num_tokens(), skip = both ? tokens : 0;
+      const auto part = [&](int64_t first) {
+        return TokenScores{scores.log_probs_N.narrow(0, first, tokens),
+                           spec.with_entropy ? scores.entropy_N.narrow(0, first, tokens) : at::Tensor()};
+      };
+      if (both) plain.add(part(0));
+      masked.add(part(skip));
+      watch.report(begin + micro.groups_done, total);
+    }
+  };
+  if (view.per_response) {  // each response has a prompt of its own: nothing to pack with
+    masked.add(score_batch(policy, batch, spec, &view, 0, watch));
+    return {score_batch(policy, batch, spec, nullptr, first_plain, watch), masked.joined()};
+  }
+  passes(0, first_plain, false);
+  passes(first_plain, total, true);
+  return {plain.joined(), masked.joined()};
 }
 
 }  // namespace papo

@@ -29,12 +29,16 @@ struct Policy {
 // Normal(0, 0.02) matrices, unit norms, zero biases: transformers' initialisation, from counter-based numbers.
 void initialize_weights(Policy& policy, uint64_t seed);
 
-// Patches of all pictures of the prompts [P, F] float32 and their grids, plain (no view) or masked.
+// Patches of all pictures of prompts [P, F] float32 and their grids, plain or masked.
 struct Pixels {
   at::Tensor values_PF;  // undefined without pictures
   std::vector<qwen2_5_vl::GridThw> grids;
 };
-Pixels prompt_pixels(const std::vector<const PromptInput*>& prompts, const MaskedView* view);
+struct ViewedPrompt {
+  const PromptInput* prompt;
+  const MaskedView* view;  // null: the plain pictures
+};
+Pixels prompt_pixels(const std::vector<ViewedPrompt>& prompts);
 
 // Prompt rows as the language model takes them: token embeddings with the pictures' embeddings in place, and rotary
 // positions.
@@ -42,8 +46,7 @@ struct PromptRows {
   at::Tensor embeds_PD;
   qwen2_5_vl::RopePositions positions;
 };
-std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<const PromptInput*>& prompts,
-                                      const Pixels& pixels);
+std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts);
 
 // Groups laid end to end for one packed pass, each prompt run once and each response attending to it: [prompt rows,
 // response rows ...] a group.
@@ -53,7 +56,11 @@ struct PackedGroups {
   std::vector<int64_t> head_rows;  // [R] the row whose head output predicts each response token
   std::vector<int64_t> targets;    // [R] the response tokens
 };
-PackedGroups pack_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, const MaskedView* view);
+struct ViewedGroup {
+  const GroupInput* group;
+  const MaskedView* view;  // null: the plain pictures
+};
+PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups);
 
 // Final hidden states [R, D] that predict each response token.
 at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed);
@@ -76,13 +83,26 @@ struct MicroBatch {
   int64_t num_responses() const;
   int64_t num_tokens() const;
 };
-// Cuts groups [begin, end) into micro-batches of at most max_tokens rows. A group that is larger alone is cut between
-// its responses; a response that is larger alone stands alone.
+// Cuts groups [begin, end) into the fewest micro-batches of at most max_tokens rows, balanced. A group that is larger
+// alone is cut between its responses; a response that is larger alone stands alone.
 std::vector<MicroBatch> cut_micro_batches(const GroupBatch& batch, int64_t begin, int64_t end, int64_t max_tokens,
                                           const PassRows& rows);
 
-// score_groups without gradients over a whole batch, in micro-batches.
-TokenScores score_batch(const Policy& policy, const GroupBatch& batch, double temperature, bool with_entropy,
-                        const MaskedView* view, int64_t max_tokens, const Watch& watch);
+// How a batch is scored, without gradients, in micro-batches.
+struct ScoreSpec {
+  double temperature = 1.0;
+  bool with_entropy = false;
+  int64_t max_tokens = 16384;  // rows a micro-batch
+};
+// score_groups over groups [first_group, ...) of a batch; what comes before is nan.
+TokenScores score_batch(const Policy& policy, const GroupBatch& batch, const ScoreSpec& spec, const MaskedView* view,
+                        int64_t first_group, const Watch& watch);
+
+// Both views of a batch, each micro-batch in one packed pass: the plain one of groups [first_plain, ...), nan before.
+struct PlainAndMasked {
+  TokenScores plain, masked;
+};
+PlainAndMasked score_both_views(const Policy& policy, const GroupBatch& batch, const ScoreSpec& spec,
+                                const MaskedView& view, int64_t first_plain, const Watch& watch);
 
 }  // namespace papo
