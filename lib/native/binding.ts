@@ -154,6 +154,8 @@ export interface GenerateSpec {
 export interface SampledResponse {
   /** [R], the stop id included. */
   readonly ids: Int32Array;
+  /** [R] of each id under softmax(logits / temperature), whatever top-p and top-k cut; at temperature 0 of the logits. */
+  readonly logProbs: Float32Array;
   /** By a stop id, not by maxTokens. */
   readonly stopped: boolean;
 }

@@ -163,6 +163,10 @@ Napi::Value Generate(const Napi::CallbackInfo& info) {
               auto response = Napi::Object::New(env);
               response.Set("ids", to_ids(env, groups[g][r].ids));
               response.Set("stopped", groups[g][r].stopped);
+              const auto& log_probs = groups[g][r].log_probs;
+              auto values = Napi::Float32Array::New(env, log_probs.size());
+              std::copy(log_probs.begin(), log_probs.end(), values.Data());
+              response.Set("logProbs", values);
               responses.Set(r, response);
             }
             out.Set(g, responses);

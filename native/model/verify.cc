@@ -23,22 +23,22 @@ at::Tensor all_logits(const Policy& policy, const GoldenCase& golden) {
 // Feeds the golden response, the same reversed and the golden one again over one prompt cache; -> the larger error of
 // the first and the third.
 double decode_error(const Policy& policy, const GoldenCase& golden, bool beside_others) {
-  const Decoder decoder(policy);
-  const auto prompt = decoder.prefill(golden.prompt);
+  const auto decoder = make_decoder(policy);
+  const auto prompt = decoder->prefill(golden.prompt);
   std::vector<std::vector<int64_t>> inputs{golden.response};
   if (beside_others) inputs = {golden.response, {golden.response.rbegin(), golden.response.rend()}, golden.response};
-  std::vector<DecodingResponse> responses;
-  for (size_t i = 0; i < inputs.size(); ++i) responses.push_back({&prompt, ResponseKv(decoder.kv_shape())});
+  std::vector<std::unique_ptr<DecodingResponse>> responses;
+  for (size_t i = 0; i < inputs.size(); ++i) responses.push_back(decoder->begin(*prompt));
   const auto first_row = static_cast<int64_t>(golden.prompt.ids.size()) - 1;
-  double worst = max_abs_difference(decoder.logits(prompt.last_hidden_1D)[0], golden.logits_TV[first_row]);
+  double worst = max_abs_difference(decoder->logits(prompt->last_hidden_1D)[0], golden.logits_TV[first_row]);
   for (size_t t = 0; t < golden.response.size(); ++t) {
     std::vector<DecodingResponse*> rows;
     std::vector<int64_t> tokens;
     for (size_t i = 0; i < inputs.size(); ++i) {
-      rows.push_back(&responses[i]);
+      rows.push_back(responses[i].get());
       tokens.push_back(inputs[i][t]);
     }
-    const auto logits_MV = decoder.logits(decoder.step(rows, tokens));
+    const auto logits_MV = decoder->logits(decoder->step(rows, tokens));
     const auto expected_V = golden.logits_TV[first_row + 1 + static_cast<int64_t>(t)];
     worst =
         std::max({worst, max_abs_difference(logits_MV[0], expected_V), max_abs_difference(logits_MV[-1], expected_V)});

@@ -1,47 +1,70 @@
-// Cached decoding with the policy's own weights: a prompt is prefilled once and shared by its responses.
+// Cached decoding with the policy's own weights: a prompt is prefilled once and shared by its responses. What a device
+// needs for it is behind this interface; the engine is the same for all.
 #pragma once
 
-#include "attention/kv_cache.h"
+#include "core/philox.h"
 #include "model/qwen2_5_vl/policy.h"
-#include "ops/row_linear.h"
+#include "rollout/sampler.h"
 
 namespace papo {
 
-// A prefilled prompt.
+// A prefilled prompt; its keys and values are kept with it.
 struct PrefilledPrompt {
-  std::shared_ptr<PromptKv> kv;
-  int64_t next_position;
+  virtual ~PrefilledPrompt() = default;
+  int64_t next_position = 0;
   at::Tensor last_hidden_1D;  // predicts the first response token
 };
 
-// A response being decoded.
+// A response being decoded; the keys and values of its tokens are kept with it.
 struct DecodingResponse {
+  explicit DecodingResponse(const PrefilledPrompt& prompt) : prompt(&prompt) {}
+  virtual ~DecodingResponse() = default;
   const PrefilledPrompt* prompt;
-  ResponseKv kv;
+  int64_t num_tokens = 0;  // fed so far
 };
 
-// The weights are laid out for decoding once, so it is to be made after they have changed.
+// Which numbers a row of logits is sampled with.
+struct SampleRow {
+  const RandomStream* stream;
+  uint64_t position;  // of the token in its response
+};
+
+struct SampledTokens {
+  std::vector<int64_t> ids;
+  std::vector<float>
+      log_probs;  // under softmax(logits / temperature), whatever the cut; at temperature 0 of the logits
+};
+
 class Decoder {
  public:
-  explicit Decoder(const Policy& policy);
-  const KvShape& kv_shape() const { return shape_; }
+  virtual ~Decoder() = default;
 
   // A pass of its own, so that its rounding does not depend on other prompts.
-  PrefilledPrompt prefill(const PromptInput& prompt) const;
+  virtual std::unique_ptr<PrefilledPrompt> prefill(const PromptInput& prompt) = 0;
+  virtual std::unique_ptr<DecodingResponse> begin(const PrefilledPrompt& prompt) = 0;
   // Feeds tokens[i] to responses[i] (those of one prompt next to each other) -> hidden states [M, D] that predict the
   // token after it. A row is the same, bit for bit, whatever other rows there are.
-  at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) const;
+  virtual at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) = 0;
   // Logits [M, V] float32 of hidden states.
-  at::Tensor logits(const at::Tensor& hidden_MD) const;
+  virtual at::Tensor logits(const at::Tensor& hidden_MD) const = 0;
+  // One token a row. logits_MV may be used as work space.
+  virtual SampledTokens sample(const at::Tensor& logits_MV, const std::vector<SampleRow>& rows,
+                               const SamplingSpec& spec, const std::vector<int64_t>& forbidden_ids) = 0;
 
- private:
-  const Policy& policy_;
-  KvShape shape_;
-  struct LayerProducts {
-    RowLinear qkv, o, gate_up, down;
-  };
-  std::vector<LayerProducts> layers_;
-  RowLinear head_;
+  // Bytes of the keys and values of so many tokens, and what the device has left for them.
+  virtual int64_t prompt_bytes(int64_t num_tokens) const = 0;
+  virtual int64_t response_bytes(int64_t num_tokens) const = 0;
+  virtual int64_t available_bytes() const = 0;
 };
+
+// For the device that the policy is on. Weights are laid out for decoding once, so it is to be made after they have
+// changed.
+std::unique_ptr<Decoder> make_decoder(const Policy& policy);
+
+// The pass of a prefill: fills `prompt` but for its keys and values, which go to the sink.
+void prefill_prompt(const Policy& policy, const PromptInput& input, PrefilledPrompt& prompt,
+                    const qwen2_5_vl::KvSink& kv_sink);
+// Rotary rows of the tokens that are fed next.
+std::vector<std::array<int64_t, 3>> next_positions(const std::vector<DecodingResponse*>& responses);
 
 }  // namespace papo

@@ -2,16 +2,13 @@
 
 #include <list>
 
-#include "core/parallel.h"
-#include "core/vec.h"
 #include "rollout/decoder.h"
-#include "rollout/memory.h"
 
 namespace papo {
 namespace {
 
 struct LiveResponse {
-  DecodingResponse decoding;
+  std::unique_ptr<DecodingResponse> decoding;
   RandomStream stream;
   SampledResponse* out;
 };
@@ -19,7 +16,7 @@ struct LiveResponse {
 // A prompt with responses in the batch or still to enter it.
 struct LiveGroup {
   size_t index;  // of the prompt
-  PrefilledPrompt prompt;
+  std::unique_ptr<PrefilledPrompt> prompt;
   at::Tensor first_logits_1V;
   int64_t entered = 0;  // responses so far
   std::list<LiveResponse> responses;
@@ -28,7 +25,7 @@ struct LiveGroup {
 class Engine {
  public:
   Engine(const Policy& policy, const std::vector<PromptInput>& prompts, const GenerateSpec& spec, const Watch& watch)
-      : policy_(policy), prompts_(prompts), spec_(spec), watch_(watch), decoder_(policy), out_(prompts.size()) {
+      : prompts_(prompts), spec_(spec), watch_(watch), decoder_(make_decoder(policy)), out_(prompts.size()) {
     for (auto& group : out_) group.resize(spec.n);
   }
 
@@ -49,11 +46,11 @@ class Engine {
       const bool between_prompts = live_.empty() || live_.back().entered == spec_.n;
       if (between_prompts && next_prompt_ == prompts_.size()) return;
       const int64_t prompt_bytes =
-          between_prompts ? PromptKv::bytes(shape(), static_cast<int64_t>(prompts_[next_prompt_].ids.size())) : 0;
+          between_prompts ? decoder_->prompt_bytes(static_cast<int64_t>(prompts_[next_prompt_].ids.size())) : 0;
       if (!has_memory(prompt_bytes)) return;
       if (between_prompts) {
-        auto prompt = decoder_.prefill(prompts_[next_prompt_]);
-        auto first_logits_1V = decoder_.logits(prompt.last_hidden_1D);
+        auto prompt = decoder_->prefill(prompts_[next_prompt_]);
+        auto first_logits_1V = decoder_->logits(prompt->last_hidden_1D);
         live_.push_back({next_prompt_, std::move(prompt), std::move(first_logits_1V), 0, {}});
         ++next_prompt_;
       }
@@ -63,12 +60,12 @@ class Engine {
 
   // Room for one more response and `more` bytes, when everything that lives grows to max_tokens.
   bool has_memory(int64_t more) const {
-    int64_t growth = more + ResponseKv::bytes(shape(), spec_.max_tokens);
+    const int64_t whole = decoder_->response_bytes(spec_.max_tokens);
+    int64_t growth = more + whole;
     for (const auto& group : live_)
       for (const auto& response : group.responses)
-        growth += ResponseKv::bytes(shape(), spec_.max_tokens) -
-                  ResponseKv::bytes(shape(), response.decoding.kv.num_tokens());
-    const int64_t available = available_memory();
+        growth += whole - decoder_->response_bytes(response.decoding->num_tokens);
+    const int64_t available = decoder_->available_bytes();
     if (growth <= available) return true;
     check(num_live_ > 0, "generate",
           "the keys and values of one response may need " + std::to_string(growth >> 20) + " MiB and " +
@@ -83,7 +80,7 @@ class Engine {
     const RandomStream stream(
         spec_.seed, Purpose::kRolloutToken,
         {spec_.purpose, spec_.step, prompt.epoch, hash_id(prompt.example_id), static_cast<uint64_t>(group.entered)});
-    group.responses.push_back({{&group.prompt, ResponseKv(shape())}, stream, &out_[group.index][group.entered]});
+    group.responses.push_back({decoder_->begin(*group.prompt), stream, &out_[group.index][group.entered]});
     ++group.entered;
     ++num_live_;
     sample({&group.responses.back()}, group.first_logits_1V.clone());
@@ -97,37 +94,24 @@ class Engine {
     for (auto& group : live_) {
       for (auto& response : group.responses) {
         live.push_back(&response);
-        decoding.push_back(&response.decoding);
+        decoding.push_back(response.decoding.get());
         tokens.push_back(response.out->ids.back());
       }
     }
-    sample(live, decoder_.logits(decoder_.step(decoding, tokens)));
+    sample(live, decoder_->logits(decoder_->step(decoding, tokens)));
     remove_finished();
   }
 
-  // A row of the sampler's work space ends on a whole vector; logits of such rows are it themselves.
-  static at::Tensor whole_vectors(const at::Tensor& logits_MV) {
-    const int64_t vocab = logits_MV.size(1), padded = round_up(vocab, kLanes<float>);
-    if (padded == vocab) return logits_MV;
-    auto work = at::full({logits_MV.size(0), padded}, -std::numeric_limits<float>::infinity(), at::kFloat);
-    work.narrow(1, 0, vocab).copy_(logits_MV);
-    return work;
-  }
-
   void sample(const std::vector<LiveResponse*>& live, const at::Tensor& logits_MV) {
-    const int64_t vocab = logits_MV.size(1);
-    const auto work = whole_vectors(logits_MV);
-    float* data = work.data_ptr<float>();
-    parallel_tasks(static_cast<int64_t>(live.size()), [&](int64_t row) {
-      float* logits = data + row * work.size(1);
-      for (int64_t id : spec_.forbidden_ids)
-        if (id >= 0 && id < vocab) logits[id] = -std::numeric_limits<float>::infinity();
-      auto& response = *live[row];
-      const auto position = response.out->ids.size();
-      const int64_t token = sample_token(logits, vocab, spec_.sampling, response.stream, position);
-      response.out->ids.push_back(token);
-      response.out->stopped = std::find(spec_.stop_ids.begin(), spec_.stop_ids.end(), token) != spec_.stop_ids.end();
-    });
+    std::vector<SampleRow> rows;
+    for (const auto* response : live) rows.push_back({&response->stream, response->out->ids.size()});
+    const auto sampled = decoder_->sample(logits_MV, rows, spec_.sampling, spec_.forbidden_ids);
+    for (size_t row = 0; row < live.size(); ++row) {
+      auto& out = *live[row]->out;
+      out.ids.push_back(sampled.ids[row]);
+      out.log_probs.push_back(sampled.log_probs[row]);
+      out.stopped = std::find(spec_.stop_ids.begin(), spec_.stop_ids.end(), out.ids.back()) != spec_.stop_ids.end();
+    }
   }
 
   void remove_finished() {
@@ -143,13 +127,10 @@ class Engine {
     watch_.report(entered - num_live_, static_cast<int64_t>(prompts_.size()) * spec_.n);
   }
 
-  const KvShape& shape() const { return decoder_.kv_shape(); }
-
-  const Policy& policy_;
   const std::vector<PromptInput>& prompts_;
   const GenerateSpec& spec_;
   const Watch& watch_;
-  const Decoder decoder_;
+  const std::unique_ptr<Decoder> decoder_;
   std::vector<std::vector<SampledResponse>> out_;
   std::list<LiveGroup> live_;
   size_t next_prompt_ = 0;

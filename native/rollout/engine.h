@@ -21,7 +21,8 @@ struct GenerateSpec {
 
 struct SampledResponse {
   std::vector<int64_t> ids;
-  bool stopped = false;  // by a stop id, not by max_tokens
+  std::vector<float> log_probs;  // of each id under softmax(logits / temperature); at temperature 0 of the logits
+  bool stopped = false;          // by a stop id, not by max_tokens
 };
 
 // [prompts][n]. Responses are a function of the weights, the prompt and the spec alone, whatever else is decoded.

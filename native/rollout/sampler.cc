@@ -138,21 +138,36 @@ int64_t draw_from_cut(const Distribution& d, const SamplingSpec& spec, double to
 
 }  // namespace
 
-int64_t sample_token(float* logits_V, int64_t vocab, const SamplingSpec& spec, const RandomStream& stream,
-                     uint64_t position) {
+SampledToken sample_token(float* logits_V, int64_t vocab, const SamplingSpec& spec,
+                          const std::vector<int64_t>& forbidden_ids, const RandomStream& stream, uint64_t position) {
+  std::vector<float> forbidden;
+  for (int64_t id : forbidden_ids) {
+    if (id < 0 || id >= vocab || std::isinf(logits_V[id])) continue;  // named twice
+    forbidden.push_back(logits_V[id]);
+    logits_V[id] = -std::numeric_limits<float>::infinity();
+  }
   const float top = top_logit(logits_V, vocab, position);
-  if (spec.temperature == 0 || spec.top_k == 1) return std::find(logits_V, logits_V + vocab, top) - logits_V;
+  const bool greedy = spec.temperature == 0;
+  const int64_t best = greedy || spec.top_k == 1 ? std::find(logits_V, logits_V + vocab, top) - logits_V : int64_t{-1};
   // Finite, or the likeliest token's (top - top) * scale would be nan.
-  const float scale = static_cast<float>(std::min(1.0 / spec.temperature, 0x1p127));
+  const float scale = greedy ? 1.0f : static_cast<float>(std::min(1.0 / spec.temperature, 0x1p127));
   const Distribution distribution(logits_V, vocab, top, scale);
+  double whole = distribution.total;
+  for (float logit : forbidden) whole += std::exp(static_cast<double>(logit - top) * scale);
+  check(std::isfinite(whole), "sample_token", "a forbidden logit of token " + std::to_string(position) + " is not finite",
+        "E_NONFINITE");
+  const auto sampled = [&](int64_t id) {
+    return SampledToken{id, static_cast<float>(std::log(static_cast<double>(logits_V[id])) - std::log(whole))};
+  };
+  if (best >= 0) return sampled(best);
   const uint64_t first_draw = position * kDrawsPerToken;
-  if (spec.top_p >= 1 && spec.top_k <= 0) return distribution.at(stream.uniform(first_draw));
+  if (spec.top_p >= 1 && spec.top_k <= 0) return sampled(distribution.at(stream.uniform(first_draw)));
   const double top_k_mass = mass_of_top_k(distribution, spec.top_k);
   for (uint64_t draw = 0; draw + 1 < kDrawsPerToken; ++draw) {
     const int64_t token = distribution.at(stream.uniform(first_draw + draw));
-    if (inside_cut(distribution, token, spec.top_p, spec.top_k, top_k_mass)) return token;
+    if (inside_cut(distribution, token, spec.top_p, spec.top_k, top_k_mass)) return sampled(token);
   }
-  return draw_from_cut(distribution, spec, top_k_mass, stream.uniform(first_draw + kDrawsPerToken - 1));
+  return sampled(draw_from_cut(distribution, spec, top_k_mass, stream.uniform(first_draw + kDrawsPerToken - 1)));
 }
 
 }  // namespace papo

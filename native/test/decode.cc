@@ -3,6 +3,7 @@
 #include <list>
 
 #include "attention/group_attention.h"
+#include "attention/kv_cache.h"
 #include "rollout/decoder.h"
 
 namespace papo {
@@ -33,7 +34,7 @@ FilledGroup fill_group(const std::vector<int64_t>& group, int64_t row, const KvS
 
 // A response on its way through the decoder.
 struct Fed {
-  DecodingResponse decoding;
+  std::unique_ptr<DecodingResponse> decoding;
   const std::vector<int64_t>* tokens;
   int64_t first_row;  // of the expected logits
 };
@@ -65,12 +66,12 @@ double compare_decode_attention(const OpSpec& spec) {
 
 double compare_decode(const Policy& policy, const GroupBatch& batch) {
   at::NoGradGuard no_grad;
-  const Decoder decoder(policy);
+  const auto decoder = make_decoder(policy);
   std::vector<ViewedGroup> groups;
   for (const auto& group : batch.groups) groups.push_back({&group, nullptr});
-  const auto expected_RV = decoder.logits(predicting_hidden(policy, pack_groups(policy, groups)));
-  std::vector<PrefilledPrompt> prefilled;
-  for (const auto& group : batch.groups) prefilled.push_back(decoder.prefill(group.prompt));
+  const auto expected_RV = decoder->logits(predicting_hidden(policy, pack_groups(policy, groups)));
+  std::vector<std::unique_ptr<PrefilledPrompt>> prefilled;
+  for (const auto& group : batch.groups) prefilled.push_back(decoder->prefill(group.prompt));
   std::list<Fed> live;
   double worst = 0;
   const auto check_row = [&](const at::Tensor& logits_V, int64_t row) {
@@ -80,8 +81,8 @@ double compare_decode(const Policy& policy, const GroupBatch& batch) {
   for (size_t g = 0; g < groups.size(); ++g) {
     for (const auto& response : groups[g].group->responses) {
       if (response.empty()) continue;
-      check_row(decoder.logits(prefilled[g].last_hidden_1D)[0], row);
-      live.push_back({{&prefilled[g], ResponseKv(decoder.kv_shape())}, &response, row});
+      check_row(decoder->logits(prefilled[g]->last_hidden_1D)[0], row);
+      live.push_back({decoder->begin(*prefilled[g]), &response, row});
       row += static_cast<int64_t>(response.size());
     }
   }
@@ -91,10 +92,10 @@ double compare_decode(const Policy& policy, const GroupBatch& batch) {
     std::vector<DecodingResponse*> decoding;
     std::vector<int64_t> tokens;
     for (auto& fed : live) {
-      decoding.push_back(&fed.decoding);
+      decoding.push_back(fed.decoding.get());
       tokens.push_back((*fed.tokens)[t]);
     }
-    const auto logits_MV = decoder.logits(decoder.step(decoding, tokens));
+    const auto logits_MV = decoder->logits(decoder->step(decoding, tokens));
     int64_t at = 0;
     for (const auto& fed : live) check_row(logits_MV[at++], fed.first_row + static_cast<int64_t>(t) + 1);
   }

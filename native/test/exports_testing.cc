@@ -139,7 +139,7 @@ std::vector<int32_t> sample_positions(const std::vector<float>& logits, const Sa
   for (int64_t position = 0; position < draws; ++position) {
     std::fill(work.begin(), work.end(), -std::numeric_limits<float>::infinity());
     std::copy(logits.begin(), logits.end(), work.begin());
-    tokens.push_back(static_cast<int32_t>(sample_token(work.data(), vocab, spec, stream, position)));
+    tokens.push_back(static_cast<int32_t>(sample_token(work.data(), vocab, spec, {}, stream, position).id));
   }
   return tokens;
 }

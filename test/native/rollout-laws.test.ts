@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { GenerateSpec, PolicyHandle, PromptInput } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { testing } from "../support/objective.ts";
-import { keep, mixedGroups, setWeight, tinyConfig, tinyPolicy } from "../support/tiny-policy.ts";
+import { keep, logProbs, mixedGroups, setWeight, tinyConfig, tinyPolicy } from "../support/tiny-policy.ts";
 
 const native = loadNative();
 const base: GenerateSpec = {
@@ -60,6 +60,29 @@ describe("a rollout", () => {
     const prompts = promptsOf();
     const five = await generate(policy, prompts, { n: 5 });
     expect(five.map((responses) => responses.slice(0, 3))).toEqual(await generate(policy, prompts));
+  });
+});
+
+// Cuts and forbidden ids change what is drawn, not the log-prob that training computes of it.
+test.each([
+  ["as sampled", {}],
+  [
+    "at temperature 0.7, cut to top-p 0.8, ids forbidden",
+    { temperature: 0.7, topP: 0.8, forbiddenIds: [3, 4, 5, 6, 3] },
+  ],
+  ["cut to 3 tokens", { temperature: 2, topK: 3 }],
+  ["greedy", { temperature: 0, forbiddenIds: [11] }],
+])("log-probs of a rollout are those of scoring, %s", async (_, more) => {
+  const policy = await tinyPolicy({ trained: false });
+  const prompts = promptsOf();
+  const sampled = await native.generate(policy, prompts, { ...base, ...more });
+  const groups = prompts.map((prompt, index) => ({ prompt, responses: (sampled[index] ?? []).map(({ ids }) => ids) }));
+  const temperature = "temperature" in more && more.temperature > 0 ? more.temperature : 1;
+  const expected = await logProbs(policy, groups, { temperature });
+  const actual = sampled.flat().flatMap((response) => [...response.logProbs]);
+  expect(actual).toHaveLength(expected.length);
+  actual.forEach((value, index) => {
+    expect(value).toBeCloseTo(expected[index] ?? NaN, 5);
   });
 });
 
