@@ -58,6 +58,9 @@ export const trainerSchema = z.strictObject({
     .default([...loggers])
     .describe("Where metrics go"),
   samplesPerStep: integer({ min: 0 }).default(4).describe("Groups a step written out whole under samples/"),
+  device: choice(["cpu", "cuda"])
+    .default("cpu")
+    .describe("Where the weights are and the passes run; cuda needs a CUDA build and one device"),
   threads: integer({ min: 1, max: 1024 })
     .nullable()
     .default(null)

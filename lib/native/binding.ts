@@ -103,6 +103,9 @@ type NativeModelConfig = Pick<
   "text" | "vision" | "imageTokenId" | "videoTokenId" | "visionStartTokenId" | "visionEndTokenId"
 >;
 
+/** `emulated`: the CPU, by the way that ops take on CUDA; only when `runtimeInfo().testing`. */
+export type DeviceName = "cpu" | "cuda" | "emulated";
+
 export interface PolicyOptions {
   readonly dtype: "float32" | "float64" | "bfloat16";
   /** Hold gradients (float32; float64 for float64 weights). */
@@ -110,6 +113,8 @@ export interface PolicyOptions {
   readonly freezeVisionTower: boolean;
   /** Recompute each layer's activations in the backward pass. */
   readonly checkpointActivations: boolean;
+  /** Default cpu. E_CUDA for a device that this build or this machine does not have. */
+  readonly device?: DeviceName;
 }
 
 /** What the policy is given. */
@@ -454,6 +459,8 @@ export interface ObjectiveReport {
 /** What a single op is run on: random numbers from the seed. */
 export interface OpSpec {
   readonly dtype: PolicyOptions["dtype"];
+  /** Default cpu. */
+  readonly device?: DeviceName;
   readonly seed: number;
   /** Sizes and settings by name. */
   readonly sizes: Readonly<Record<string, number>>;

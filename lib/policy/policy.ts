@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { CheckpointError, NativeError } from "../errors.ts";
-import type { PolicyHandle } from "../native/binding.ts";
+import type { DeviceName, PolicyHandle } from "../native/binding.ts";
 import { callNative, type CallOptions } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { planLoad, planSave, type SaveFile } from "./checkpoint-folder.ts";
@@ -17,6 +17,8 @@ export interface OpenOptions extends CallOptions {
   readonly trained?: boolean;
   readonly freezeVisionTower?: boolean;
   readonly checkpointActivations?: boolean;
+  /** Where its weights are and its passes run. Default cpu. */
+  readonly device?: DeviceName;
 }
 
 export interface SaveOptions extends CallOptions {
@@ -73,6 +75,7 @@ export class Policy implements Disposable {
         trained: options.trained ?? false,
         freezeVisionTower: options.freezeVisionTower ?? false,
         checkpointActivations: options.checkpointActivations ?? false,
+        device: options.device ?? "cpu",
       }),
     );
     return new Policy(dir, config, handle);

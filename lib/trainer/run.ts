@@ -39,7 +39,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
   const reference =
     config.algorithm.klRef.mode === "off"
       ? undefined
-      : disposal.use(await Policy.open(modelDir, { dtype: config.model.dtype, signal }));
+      : disposal.use(await Policy.open(modelDir, { dtype: config.model.dtype, device: config.trainer.device, signal }));
   const optimizer = disposal.use(await PolicyOptimizer.create(config.optim, policy));
   const stream = new ExampleStream(trainSet, processor, {
     seed: config.seed,
@@ -81,6 +81,7 @@ export async function openPolicy({ config, folder, modelDir, signal }: OpenedRun
     trained: true,
     freezeVisionTower: config.model.freezeVisionTower,
     checkpointActivations: config.model.activationCheckpoint,
+    device: config.trainer.device,
     signal,
   });
 }

@@ -82,7 +82,8 @@ Napi::Value CreatePolicy(const Napi::CallbackInfo& info) {
     const auto config = parse_model_config(info[0], op);
     const Fields fields(info[1], op, "options");
     const PolicyOptions options{parse_dtype(fields.text("dtype"), op), fields.flag("trained"),
-                                fields.flag("freezeVisionTower"), fields.flag("checkpointActivations")};
+                                fields.flag("freezeVisionTower"), fields.flag("checkpointActivations"),
+                                fields.has("device") ? parse_device(fields.text("device"), op) : Device::kCpu};
     return run_on_device(
         info.Env(), op, [=] { return std::make_shared<Policy>(config, options); },
         [](Napi::Env env, const std::shared_ptr<Policy>& policy) {
@@ -100,13 +101,13 @@ Napi::Value InitializeWeights(const Napi::CallbackInfo& info) {
     auto policy = get_handle<Policy>(info[0], op);
     const auto seed = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
     const auto watch = parse_watch(info[2]);
-    return run_on_device(
-        info.Env(), op, watch.cancel,
-        [=] {
-          initialize_weights(*policy, seed);
-          return true;
-        },
-        undefined);
+    return run_on_device(info.Env(), op, watch.cancel,
+                         on_device_of(policy,
+                                      [=] {
+                                        initialize_weights(*policy, seed);
+                                        return true;
+                                      }),
+                         undefined);
   });
 }
 
@@ -141,6 +142,25 @@ Napi::Value PolicyTensors(const Napi::CallbackInfo& info) {
                  [&] { return shapes_of(info.Env(), get_handle<Policy>(info[0], "policy_tensors")->store); });
 }
 
+Napi::Value to_responses(Napi::Env env, const std::vector<std::vector<SampledResponse>>& groups) {
+  auto out = Napi::Array::New(env, groups.size());
+  for (uint32_t g = 0; g < groups.size(); ++g) {
+    auto responses = Napi::Array::New(env, groups[g].size());
+    for (uint32_t r = 0; r < groups[g].size(); ++r) {
+      const auto& sampled = groups[g][r];
+      auto log_probs = Napi::Float32Array::New(env, sampled.log_probs.size());
+      std::copy(sampled.log_probs.begin(), sampled.log_probs.end(), log_probs.Data());
+      auto response = Napi::Object::New(env);
+      response.Set("ids", to_ids(env, sampled.ids));
+      response.Set("logProbs", log_probs);
+      response.Set("stopped", sampled.stopped);
+      responses.Set(r, response);
+    }
+    out.Set(g, responses);
+  }
+  return out;
+}
+
 // generate(policy, prompts, spec: GenerateSpec, watch): Promise<SampledResponse[][]>
 Napi::Value Generate(const Napi::CallbackInfo& info) {
   constexpr const char* op = "generate";
@@ -153,26 +173,8 @@ Napi::Value Generate(const Napi::CallbackInfo& info) {
       prompts.push_back(parse_prompt(Fields(array.Get(i), op, "prompts[" + std::to_string(i) + "]")));
     const auto spec = parse_generate_spec(info[2], op);
     const auto watch = parse_watch(info[3]);
-    return run_on_device(
-        info.Env(), op, watch.cancel, [=] { return generate(*policy, prompts, spec, watch); },
-        [](Napi::Env env, const std::vector<std::vector<SampledResponse>>& groups) {
-          auto out = Napi::Array::New(env, groups.size());
-          for (uint32_t g = 0; g < groups.size(); ++g) {
-            auto responses = Napi::Array::New(env, groups[g].size());
-            for (uint32_t r = 0; r < groups[g].size(); ++r) {
-              auto response = Napi::Object::New(env);
-              response.Set("ids", to_ids(env, groups[g][r].ids));
-              response.Set("stopped", groups[g][r].stopped);
-              const auto& log_probs = groups[g][r].log_probs;
-              auto values = Napi::Float32Array::New(env, log_probs.size());
-              std::copy(log_probs.begin(), log_probs.end(), values.Data());
-              response.Set("logProbs", values);
-              responses.Set(r, response);
-            }
-            out.Set(g, responses);
-          }
-          return out;
-        });
+    return run_on_device(info.Env(), op, watch.cancel,
+                         on_device_of(policy, [=] { return generate(*policy, prompts, spec, watch); }), to_responses);
   });
 }
 
@@ -207,9 +209,11 @@ Napi::Value ComputeLogProbs(const Napi::CallbackInfo& info) {
     const auto watch = parse_watch(info[3]);
     return run_on_device(
         info.Env(), op, watch.cancel,
-        [=] {
-          return log_probs_of(*batch, score_batch(*policy, *batch, spec, view ? &*view : nullptr, first_group, watch));
-        },
+        on_device_of(policy,
+                     [=] {
+                       return log_probs_of(
+                           *batch, score_batch(*policy, *batch, spec, view ? &*view : nullptr, first_group, watch));
+                     }),
         [](Napi::Env env, const std::shared_ptr<LogProbs>& scores) { return make_handle(env, scores); });
   });
 }
@@ -230,10 +234,11 @@ Napi::Value ComputePlainAndMasked(const Napi::CallbackInfo& info) {
     using Both = std::pair<std::shared_ptr<LogProbs>, std::shared_ptr<LogProbs>>;
     return run_on_device(
         info.Env(), op, watch.cancel,
-        [=] {
-          const auto scores = score_both_views(*policy, *batch, spec, *view, first_group, watch);
-          return Both{log_probs_of(*batch, scores.plain), log_probs_of(*batch, scores.masked)};
-        },
+        on_device_of(policy,
+                     [=] {
+                       const auto scores = score_both_views(*policy, *batch, spec, *view, first_group, watch);
+                       return Both{log_probs_of(*batch, scores.plain), log_probs_of(*batch, scores.masked)};
+                     }),
         [](Napi::Env env, const Both& both) {
           auto out = Napi::Object::New(env);
           out.Set("plain", make_handle(env, both.first));
@@ -248,12 +253,7 @@ Napi::Value LogProbValues(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), "log_prob_values", [&] {
     auto scores = get_handle<LogProbs>(info[0], "log_prob_values");
     return run_on_device(
-        info.Env(), "log_prob_values",
-        [=] {
-          const auto values = scores->log_probs_R.to(at::kDouble).contiguous();
-          return std::vector<double>(values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
-        },
-        to_doubles);
+        info.Env(), "log_prob_values", [=] { return papo::to_doubles(scores->log_probs_R); }, to_doubles);
   });
 }
 
@@ -284,13 +284,14 @@ Napi::Value CreateOptimizer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), op, [&] {
     auto policy = get_handle<Policy>(info[0], op);
     const auto spec = parse_adamw_spec(info[1], op);
-    return run_on_device(
-        info.Env(), op, [=] { return std::make_shared<Adamw>(policy->store, spec); },
-        [](Napi::Env env, const std::shared_ptr<Adamw>& optimizer) {
-          int64_t bytes = 0;
-          for (const auto& [name, tensor] : optimizer->tensors()) bytes += static_cast<int64_t>(tensor.nbytes());
-          return make_handle(env, optimizer, bytes);
-        });
+    return run_on_device(info.Env(), op,
+                         on_device_of(policy, [=] { return std::make_shared<Adamw>(policy->store, spec); }),
+                         [](Napi::Env env, const std::shared_ptr<Adamw>& optimizer) {
+                           int64_t bytes = 0;
+                           for (const auto& [name, tensor] : optimizer->tensors())
+                             bytes += static_cast<int64_t>(tensor.nbytes());
+                           return make_handle(env, optimizer, bytes);
+                         });
   });
 }
 
@@ -341,14 +342,14 @@ Napi::Value OptimizerStep(const Napi::CallbackInfo& info) {
     auto policy = get_handle<Policy>(info[1], op);
     const double lr = info[2].ToNumber(), max_grad_norm = info[3].ToNumber();
     const auto watch = parse_watch(info[4]);
-    return run_on_device(
-        info.Env(), op, watch.cancel, [=] { return optimizer->step(policy->store, lr, max_grad_norm); },
-        [](Napi::Env env, const StepReport& report) {
-          auto out = Napi::Object::New(env);
-          out.Set("gradNorm", report.grad_norm);
-          out.Set("skipped", report.skipped);
-          return out;
-        });
+    return run_on_device(info.Env(), op, watch.cancel,
+                         on_device_of(policy, [=] { return optimizer->step(policy->store, lr, max_grad_norm); }),
+                         [](Napi::Env env, const StepReport& report) {
+                           auto out = Napi::Object::New(env);
+                           out.Set("gradNorm", report.grad_norm);
+                           out.Set("skipped", report.skipped);
+                           return out;
+                         });
   });
 }
 
@@ -378,20 +379,20 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
     inputs.weights = parse_response_weights(fields.get("weights"));
     const auto view = parse_masked_view(fields.get("recompute"));
     const auto watch = parse_watch(info[4]);
-    return run_on_device(
-        info.Env(), op, watch.cancel,
-        [=]() mutable {
-          if (view) inputs.recompute = &*view;
-          return forward_backward(*policy, *batch, spec, inputs, watch);
-        },
-        [](Napi::Env env, const UpdateReport& report) {
-          auto out = Napi::Object::New(env), metrics = Napi::Object::New(env);
-          for (const auto& [name, value] : report.metrics) metrics.Set(name, value);
-          out.Set("metrics", metrics);
-          out.Set("numTokens", static_cast<double>(report.num_tokens));
-          out.Set("perceptionKl", to_doubles(env, report.perception_kl));
-          return out;
-        });
+    return run_on_device(info.Env(), op, watch.cancel,
+                         on_device_of(policy,
+                                      [=]() mutable {
+                                        if (view) inputs.recompute = &*view;
+                                        return forward_backward(*policy, *batch, spec, inputs, watch);
+                                      }),
+                         [](Napi::Env env, const UpdateReport& report) {
+                           auto out = Napi::Object::New(env), metrics = Napi::Object::New(env);
+                           for (const auto& [name, value] : report.metrics) metrics.Set(name, value);
+                           out.Set("metrics", metrics);
+                           out.Set("numTokens", static_cast<double>(report.num_tokens));
+                           out.Set("perceptionKl", to_doubles(env, report.perception_kl));
+                           return out;
+                         });
   });
 }
 
@@ -495,30 +496,30 @@ Napi::Value VerifyCase(const Napi::CallbackInfo& info) {
                               {"entropy", &golden->entropy_R}})
       for (auto& range : load(name, *into)) ranges.push_back(range);
     const std::string file = fields.text("file");
-    return run_on_device(
-        info.Env(), op,
-        [=] {
-          read_tensors(file, ranges, {});
-          return verify_case(*policy, *golden);
-        },
-        [](Napi::Env env, const VerifyReport& report) {
-          auto out = Napi::Object::New(env);
-          out.Set("imageEmbeds", report.image_embeds);
-          out.Set("logits", report.logits);
-          out.Set("logProbs", report.log_probs);
-          out.Set("entropy", report.entropy);
-          out.Set("decodeLogits", report.decode_logits);
-          auto grads = Napi::Array::New(env, report.grads.size());
-          for (uint32_t i = 0; i < report.grads.size(); ++i) {
-            auto grad = Napi::Object::New(env);
-            grad.Set("name", report.grads[i].name);
-            grad.Set("norm", report.grads[i].norm);
-            grad.Set("probe", report.grads[i].probe);
-            grads.Set(i, grad);
-          }
-          out.Set("grads", grads);
-          return out;
-        });
+    return run_on_device(info.Env(), op,
+                         on_device_of(policy,
+                                      [=] {
+                                        read_tensors(file, ranges, {});
+                                        return verify_case(*policy, *golden);
+                                      }),
+                         [](Napi::Env env, const VerifyReport& report) {
+                           auto out = Napi::Object::New(env);
+                           out.Set("imageEmbeds", report.image_embeds);
+                           out.Set("logits", report.logits);
+                           out.Set("logProbs", report.log_probs);
+                           out.Set("entropy", report.entropy);
+                           out.Set("decodeLogits", report.decode_logits);
+                           auto grads = Napi::Array::New(env, report.grads.size());
+                           for (uint32_t i = 0; i < report.grads.size(); ++i) {
+                             auto grad = Napi::Object::New(env);
+                             grad.Set("name", report.grads[i].name);
+                             grad.Set("norm", report.grads[i].norm);
+                             grad.Set("probe", report.grads[i].probe);
+                             grads.Set(i, grad);
+                           }
+                           out.Set("grads", grads);
+                           return out;
+                         });
   });
 }
 

@@ -17,6 +17,15 @@ PAPO_HANDLE(GroupBatch, "batch", 0x7061706f00000004, 0x6261746368000004);
 PAPO_HANDLE(LogProbs, "log probs", 0x7061706f00000005, 0x6c6f6770726f0005);
 PAPO_HANDLE(Adamw, "optimizer", 0x7061706f00000006, 0x6164616d77000006);
 
+// work() with the policy's device as the current one; every call on a policy goes through it.
+template <class Work>
+auto on_device_of(const std::shared_ptr<Policy>& policy, Work work) {
+  return [policy, work = std::move(work)]() mutable {
+    const DeviceScope scope(policy->options.device);
+    return work();
+  };
+}
+
 qwen2_5_vl::Config parse_model_config(Napi::Value value, const char* op);
 at::ScalarType parse_dtype(const std::string& name, const char* op);       // float32, float64, bfloat16
 at::ScalarType parse_file_dtype(const std::string& name, const char* op);  // F32, F64, BF16, F16, I64

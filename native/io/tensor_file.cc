@@ -69,7 +69,7 @@ void read_tensors(const std::string& file, const std::vector<TensorRange>& range
   int64_t done = 0;
   for (const auto& range : ranges) {
     by_piece(range, [&](at::Tensor part, int64_t offset) {
-      if (part.scalar_type() == range.file_dtype)
+      if (part.scalar_type() == range.file_dtype && part.device().is_cpu())
         return in.read_at(static_cast<char*>(part.data_ptr()), static_cast<int64_t>(part.nbytes()), offset);
       auto buffer = at::empty({part.numel()}, range.file_dtype);
       in.read_at(static_cast<char*>(buffer.data_ptr()), static_cast<int64_t>(buffer.nbytes()), offset);
@@ -87,7 +87,7 @@ void write_tensors(const std::string& file, const std::string& header, const std
   int64_t done = 0;
   for (const auto& range : ranges) {
     by_piece(range, [&](at::Tensor part, int64_t offset) {
-      const auto bytes = part.to(range.file_dtype).contiguous();
+      const auto bytes = part.to(at::kCPU, range.file_dtype).contiguous();
       out.write_at(static_cast<const char*>(bytes.data_ptr()), static_cast<int64_t>(bytes.nbytes()), offset);
     });
     watch.report(++done, static_cast<int64_t>(ranges.size()));

@@ -21,10 +21,10 @@ void ParameterStore::declare(const std::string& name, std::vector<int64_t> shape
   size_ += numel;
 }
 
-void ParameterStore::allocate(at::ScalarType dtype, bool trained, const std::vector<bool>& frozen) {
+void ParameterStore::allocate(const at::TensorOptions& options, bool trained, const std::vector<bool>& frozen) {
   size_ = (size_ + kAlignment - 1) / kAlignment * kAlignment;
   // Not zeroed: a page is only touched when its weights are read from the file.
-  flat_ = at::empty({size_}, at::TensorOptions(dtype));
+  flat_ = at::empty({size_}, options);
   int64_t end = 0;  // of the tensor before
   for (const auto& entry : entries_) {
     flat_.narrow(0, end, entry.offset - end).zero_();
@@ -39,7 +39,8 @@ void ParameterStore::allocate(at::ScalarType dtype, bool trained, const std::vec
     trained_begin_ = part_ends_[part];
   }
   trained_begin_ = (trained_begin_ + kAlignment - 1) / kAlignment * kAlignment;
-  flat_grad_ = at::zeros({size_ - trained_begin_}, at::TensorOptions(dtype == at::kDouble ? at::kDouble : at::kFloat));
+  const bool wide = flat_.scalar_type() == at::kDouble;
+  flat_grad_ = at::zeros({size_ - trained_begin_}, flat_.options().dtype(wide ? at::kDouble : at::kFloat));
 }
 
 const ParamEntry& ParameterStore::entry(const std::string& name) const {

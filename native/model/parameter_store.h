@@ -24,7 +24,7 @@ class ParameterStore {
   void end_part() { part_ends_.push_back(size_); }
   // Allocates the buffers: weights undefined, the padding between them zero; float32 (float64 for float64 weights)
   // gradients when `trained`. Parts in `frozen` get no gradient.
-  void allocate(at::ScalarType dtype, bool trained, const std::vector<bool>& frozen);
+  void allocate(const at::TensorOptions& options, bool trained, const std::vector<bool>& frozen);
 
   // One declared tensor, or `count` neighbouring ones as rows of one tensor of `shape`.
   Param param(const std::string& first_name) const;

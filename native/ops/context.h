@@ -1,7 +1,7 @@
 // A C++ value kept in an autograd context beside its tensors.
 #pragma once
 
-#include "core/torch_compat.h"
+#include "core/device.h"
 
 namespace papo {
 
@@ -21,9 +21,10 @@ T& held(torch::autograd::AutogradContext* ctx) {
   return static_cast<Held<T>&>(*ctx->saved_data["held"].toCapsule()).value;
 }
 
-// Whether the hand-written CPU loops can take x; everything else goes through at:: operations.
+// Whether the hand-written CPU loops take x; what neither they nor a device's kernels take goes through at::
+// operations.
 inline bool has_cpu_kernel(const at::Tensor& x) {
-  return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
+  return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) && !runs_kernels(x);
 }
 
 }  // namespace papo

@@ -89,11 +89,11 @@ Adamw::Adamw(const ParameterStore& store, const AdamwSpec& spec) : spec_(spec) {
   const auto wide = type == at::kDouble ? at::kDouble : at::kFloat;
   const bool narrow_moments = spec.strategy == AdamwStrategy::kAdamwBf16;
   check(!(narrow_moments && type == at::kDouble), "adamw", "adamw_bf16 takes float32 or bfloat16 weights", "E_DTYPE");
-  first_moment_ = at::zeros({weights.numel()}, narrow_moments ? at::kBFloat16 : wide);
+  first_moment_ = at::zeros({weights.numel()}, weights.options().dtype(narrow_moments ? at::kBFloat16 : wide));
   second_moment_ = at::zeros_like(first_moment_);
   if (type == at::kBFloat16) {
     if (narrow_moments)
-      compensation_ = at::zeros({weights.numel()}, at::kBFloat16);
+      compensation_ = at::zeros_like(first_moment_);
     else
       master_ = weights.to(at::kFloat);
   }

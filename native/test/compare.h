@@ -1,6 +1,7 @@
 // An op in both of its forms, the kernel's and the composed one, run on the same random numbers.
 #pragma once
 
+#include "core/device.h"
 #include "ops/param.h"
 
 namespace papo {
@@ -27,6 +28,7 @@ Differences compare(const OpPair& op);
 struct OpSpec {
   at::ScalarType dtype = at::kFloat;
   uint64_t seed = 0;
+  Device device = Device::kCpu;
   std::function<double(const char* name)> number;  // a size or a setting; throws when absent
   std::vector<std::vector<int64_t>> groups;        // attention: [prompt rows, response rows ...] each
   std::vector<int64_t> full_blocks;                // attention: rows that all see each other

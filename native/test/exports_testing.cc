@@ -35,6 +35,7 @@ OpSpec parse_op_spec(Napi::Value value, const char* op) {
   OpSpec spec;
   spec.dtype = parse_dtype(fields.text("dtype"), op);
   spec.seed = static_cast<uint64_t>(fields.integer("seed"));
+  if (fields.has("device")) spec.device = parse_device(fields.text("device"), op);
   spec.number = [numbers](const char* name) {
     const auto found = numbers->find(name);
     check(found != numbers->end(), "op_spec", std::string("sizes.") + name + ": missing", "E_VALUE");
@@ -58,7 +59,11 @@ Napi::Value CompareOp(const Napi::CallbackInfo& info) {
     const std::string name = info[0].ToString();
     const auto spec = parse_op_spec(info[1], op);
     return run_on_device(
-        info.Env(), op, [=] { return compare_op(name, spec); },
+        info.Env(), op,
+        [=] {
+          const DeviceScope scope(spec.device);
+          return compare_op(name, spec);
+        },
         [](Napi::Env env, const Differences& differences) {
           auto out = Napi::Object::New(env);
           for (const auto& [name, value] : differences) out.Set(name, value);
@@ -85,8 +90,8 @@ Napi::Value CompareDecode(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), op, [&] {
     auto policy = get_handle<Policy>(info[0], op);
     auto batch = get_handle<GroupBatch>(info[1], op);
-    return run_on_device(
-        info.Env(), op, [=] { return compare_decode(*policy, *batch); }, number_to_js);
+    return run_on_device(info.Env(), op, on_device_of(policy, [=] { return compare_decode(*policy, *batch); }),
+                         number_to_js);
   });
 }
 

@@ -11,7 +11,11 @@ using namespace qwen2_5_vl;
 
 Policy::Policy(const Config& config, const PolicyOptions& options) : config(config), options(options) {
   declare_weights(store, config);
-  store.allocate(options.dtype, options.trained, {options.freeze_vision_tower, false});
+  check(options.device == Device::kCpu || options.dtype != at::kDouble, "create_policy",
+        "dtype: float64 runs on device cpu only", "E_DTYPE");
+  const DeviceScope scope(options.device);
+  store.allocate(at::TensorOptions(options.dtype).device(tensor_device()), options.trained,
+                 {options.freeze_vision_tower, false});
   vision = vision_weights(store, config.vision);
   language = language_weights(store, config.text);
 }
@@ -299,7 +303,8 @@ class ScoreParts {
   // The scores of the first `tokens` tokens are nan.
   ScoreParts(int64_t tokens, const Policy& policy, bool with_entropy) : with_entropy_(with_entropy) {
     const auto type = policy.options.dtype == at::kDouble ? at::kDouble : at::kFloat;
-    const auto absent = at::full({tokens}, std::numeric_limits<double>::quiet_NaN(), type);
+    const auto absent =
+        at::full({tokens}, std::numeric_limits<double>::quiet_NaN(), at::TensorOptions(type).device(tensor_device()));
     add({absent, absent});
   }
   void add(const TokenScores& scores) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/cancel.h"
+#include "core/device.h"
 #include "model/batch.h"
 #include "model/qwen2_5_vl/language.h"
 #include "model/qwen2_5_vl/vision.h"
@@ -14,6 +15,7 @@ struct PolicyOptions {
   bool trained = false;
   bool freeze_vision_tower = false;
   bool checkpoint_activations = false;
+  Device device = Device::kCpu;  // float64 runs on the CPU only
 };
 
 struct Policy {
