@@ -1,5 +1,6 @@
 #include "attention/group_attention.h"
 
+#include "attention/varlen_attention.h"
 #include "core/error.h"
 #include "core/flops.h"
 #include "ops/context.h"
@@ -47,6 +48,45 @@ class GroupAttention : public torch::autograd::Function<GroupAttention> {
   }
 };
 
+// On a device: the segments' keys are laid end to end, and a call of libtorch's attention takes each run of them.
+class VarlenGroupAttention : public torch::autograd::Function<VarlenGroupAttention> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv_in, const State& state) {
+    const auto qkv = qkv_in.stride(2) == 1 ? qkv_in : qkv_in.contiguous();
+    if (!state.plan->varlen_plan) state.plan->varlen_plan = plan_varlen(*state.plan);
+    const auto out = at::empty({qkv.size(0), state.num_heads, qkv.size(2)}, qkv.options());
+    variable_list saved{qkv, out};
+    for (const auto& run : state.plan->varlen_plan->runs) {
+      const auto heads = run_heads(qkv, state.num_heads, run);
+      const auto result = varlen_attention(heads, run);
+      rows_of(out, run).copy_(result.out_NHE);
+      saved.push_back(result.lse);
+    }
+    state.count(qkv, 1);
+    ctx->save_for_backward(saved);
+    hold(ctx, state);
+    return out;
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto& state = held<State>(ctx);
+    const auto &qkv = saved[0], &out = saved[1];
+    const auto grad_out = grads[0].contiguous(), grad_qkv = at::empty(qkv.sizes(), qkv.options());
+    for (size_t i = 0; i < state.plan->varlen_plan->runs.size(); ++i) {
+      const auto& run = state.plan->varlen_plan->runs[i];
+      const auto heads = run_heads(qkv, state.num_heads, run);
+      const auto run_grads =
+          varlen_attention_backward(rows_of(grad_out, run), heads, {rows_of(out, run), saved[2 + i]}, run);
+      put_run_grads(rows_of(grad_qkv, run), state.num_heads, run_grads, run);
+    }
+    state.count(qkv, 2);
+    return {grad_qkv, at::Tensor()};
+  }
+
+ private:
+  static at::Tensor rows_of(const at::Tensor& x, const VarlenRun& run) { return x.narrow(0, run.begin, run.rows); }
+};
+
 }  // namespace
 
 void append_group(AttentionPlan& plan, int64_t prompt_rows, const std::vector<int64_t>& response_rows) {
@@ -59,6 +99,15 @@ void append_group(AttentionPlan& plan, int64_t prompt_rows, const std::vector<in
     own += static_cast<int32_t>(length);
   }
   plan.blocks.push_back({begin, own});
+  const auto segment = [&](int64_t from, int64_t to, int64_t shared_end) {
+    if (from < to) plan.segments.push_back({from, to, begin, shared_end, false});
+  };
+  segment(begin, prompt_end, begin);
+  int64_t response = prompt_end;
+  for (int64_t length : response_rows) {
+    segment(response, response + length, prompt_end);
+    response += length;
+  }
 }
 
 void append_full_block(AttentionPlan& plan, int64_t num_rows) {
@@ -66,6 +115,7 @@ void append_full_block(AttentionPlan& plan, int64_t num_rows) {
   const auto end = static_cast<int32_t>(begin + num_rows);
   plan.rows.insert(plan.rows.end(), num_rows, {begin, end, begin, begin});
   plan.blocks.push_back({begin, end});
+  if (num_rows > 0) plan.segments.push_back({begin, end, begin, begin, true});
 }
 
 QkvHeads split_heads(const at::Tensor& qkv_TGE, int64_t num_heads) {
@@ -108,8 +158,9 @@ at::Tensor group_attention(const at::Tensor& qkv_TGE, int64_t num_heads,
   check(static_cast<int64_t>(plan->rows.size()) == qkv_TGE.size(0), "group_attention",
         "the plan has " + std::to_string(plan->rows.size()) + " rows, qkv has " + std::to_string(qkv_TGE.size(0)));
   const State state{num_heads, plan};
+  if (runs_varlen_attention(qkv_TGE)) return VarlenGroupAttention::apply(qkv_TGE, state);
   if (has_cpu_kernel(qkv_TGE)) return GroupAttention::apply(qkv_TGE, state);
-  if (qkv_TGE.device().is_cpu())  // bfloat16: the kernel's sums are float32 anyway
+  if (qkv_TGE.device().is_cpu() && !runs_kernels(qkv_TGE))  // bfloat16: the kernel's sums are float32 anyway
     return GroupAttention::apply(qkv_TGE.to(at::kFloat), state).to(qkv_TGE.scalar_type());
   return group_attention_composed(qkv_TGE, num_heads, *plan);
 }

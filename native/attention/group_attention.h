@@ -7,6 +7,8 @@
 
 namespace papo {
 
+struct VarlenPlan;  // attention/varlen_attention.h
+
 struct AttentionPlan {
   // Keys that a row sees: [first_begin, first_end) and [second_begin, second_end), absolute rows; either may be empty.
   struct Row {
@@ -16,8 +18,16 @@ struct AttentionPlan {
   struct Block {
     int64_t begin, end;
   };
+  // The same by runs of rows, in order: rows [begin, end) see keys [shared_begin, shared_end) and of their own those up
+  // to themselves, or all when `full`.
+  struct Segment {
+    int64_t begin, end, shared_begin, shared_end;
+    bool full;
+  };
   std::vector<Row> rows;  // [T]
   std::vector<Block> blocks;
+  std::vector<Segment> segments;                          // none is empty
+  mutable std::shared_ptr<const VarlenPlan> varlen_plan;  // of the segments, made when first needed
 };
 
 // Rows of one group, appended at plan.rows.size(): causal prompt rows, then each response's rows.

@@ -8,7 +8,7 @@ namespace {
 double max_abs_difference(const at::Tensor& ours, const at::Tensor& golden) {
   check(ours.sizes() == golden.sizes(), "verify_case", "the golden values have another shape");
   if (ours.numel() == 0) return 0;
-  return (ours.to(at::kDouble) - golden.to(at::kDouble)).abs().max().item<double>();
+  return (ours.to(at::kCPU, at::kDouble) - golden.to(at::kCPU, at::kDouble)).abs().max().item<double>();
 }
 
 at::Tensor all_logits(const Policy& policy, const GoldenCase& golden) {
@@ -51,7 +51,7 @@ std::vector<TensorProbe> probe_gradients(const ParameterStore& store) {
   for (const auto& entry : store.entries()) {
     if (!store.is_trained(entry)) continue;
     const auto grad = store.grads(entry).flatten().to(at::kDouble);
-    const auto wave = at::arange(grad.numel(), at::kDouble).cos_();
+    const auto wave = at::arange(grad.numel(), grad.options()).cos_();
     out.push_back({entry.name, grad.norm().item<double>(), grad.dot(wave).item<double>()});
   }
   return out;

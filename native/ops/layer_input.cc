@@ -84,8 +84,10 @@ at::Tensor layer_input(const at::Tensor& x_TD, const LayerInputParams& params, c
 
 at::Tensor layer_input_composed(const at::Tensor& x_TD, const LayerInputParams& params, const HeadLayout& layout,
                                 const at::Tensor& cos_TE, const at::Tensor& sin_TE) {
-  const auto heads = linear(rms_norm(x_TD, params.norm, params.eps), params.qkv, params.qkv_bias)
-                         .view({x_TD.size(0), layout.num_heads, layout.head_size});
+  const auto columns = linear(rms_norm(x_TD, params.norm, params.eps), params.qkv, params.qkv_bias);
+  const std::array<int64_t, 3> sizes{x_TD.size(0), layout.num_heads, layout.head_size};
+  if (runs_kernels(columns)) return turn_heads_device_(columns, cos_TE, sin_TE, layout.num_rotated).view(sizes);
+  const auto heads = columns.view(sizes);
   const int64_t others = layout.num_heads - layout.num_rotated;
   // Tables of a wider type than the heads turn them in that type, as transformers does in the vision tower.
   const auto turned = rope(heads.narrow(1, 0, layout.num_rotated).to(cos_TE.scalar_type()), cos_TE, sin_TE);

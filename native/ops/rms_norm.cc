@@ -139,6 +139,7 @@ void rms_norm_backward_cpu(const at::Tensor& grad_ND, const at::Tensor& x_ND, co
 }
 
 at::Tensor rms_norm(const at::Tensor& x_ND, const Param& weight, double eps) {
+  if (runs_kernels(x_ND)) return rms_norm_device(x_ND, weight, eps);
   if (has_cpu_kernel(x_ND)) return RmsNorm::apply(x_ND, weight.value, weight, eps);
   if (at::GradMode::is_enabled() && weight.trained())
     return rms_norm_composed(x_ND, ComposedWeight::apply(weight.value, weight), eps);

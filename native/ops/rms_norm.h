@@ -10,6 +10,9 @@ at::Tensor rms_norm(const at::Tensor& x_ND, const Param& weight, double eps);
 // The same from at:: operations, as transformers' Qwen2RMSNorm rounds it in bfloat16.
 at::Tensor rms_norm_composed(const at::Tensor& x_ND, const at::Tensor& weight_D, double eps);
 
+// By the kernels of a device: float32 and bfloat16.
+at::Tensor rms_norm_device(const at::Tensor& x_ND, const Param& weight, double eps);
+
 // CPU kernels over contiguous rows (float32, float64). rstd_N is 1 / sqrt(mean(x^2) + eps).
 void rms_norm_forward_cpu(const at::Tensor& x_ND, const at::Tensor& weight_D, double eps, const at::Tensor& y_ND,
                           const at::Tensor& rstd_N);

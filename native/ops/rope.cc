@@ -52,6 +52,24 @@ class Rope : public torch::autograd::Function<Rope> {
 
 }  // namespace
 
+RopeTables rope_tables(const RopeAngles& angles, at::ScalarType dtype) {
+  if (runs_kernels(dtype)) return rope_tables_device(angles, dtype);
+  const int64_t half = static_cast<int64_t>(angles.frequencies.size());
+  const int64_t rows = static_cast<int64_t>(angles.positions.size()) / angles.num_axes;
+  auto cos = at::empty({rows, 2 * half}, at::kFloat), sin = at::empty_like(cos);
+  float *cos_data = cos.data_ptr<float>(), *sin_data = sin.data_ptr<float>();
+  for (int64_t t = 0; t < rows; ++t) {
+    for (int64_t i = 0; i < half; ++i) {
+      const int64_t axis = i < angles.axis_end[0] ? 0 : i < angles.axis_end[1] ? 1 : 2;
+      const float angle = static_cast<float>(angles.positions[axis * rows + t]) * angles.frequencies[i];
+      const int64_t at = t * 2 * half + i;
+      cos_data[at] = cos_data[at + half] = std::cos(angle);
+      sin_data[at] = sin_data[at + half] = std::sin(angle);
+    }
+  }
+  return {cos.to(dtype), sin.to(dtype)};
+}
+
 void rope_cpu(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tensor& sin_TE, int direction,
               const at::Tensor& y_THE) {
   const auto run = x_THE.scalar_type() == at::kDouble ? rotate<double> : rotate<float>;
@@ -59,6 +77,7 @@ void rope_cpu(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tenso
 }
 
 at::Tensor rope(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tensor& sin_TE) {
+  if (runs_kernels(x_THE)) return rope_device(x_THE, cos_TE, sin_TE);
   if (has_cpu_kernel(x_THE) && x_THE.stride(2) == 1) return Rope::apply(x_THE, cos_TE, sin_TE);
   return rope_composed(x_THE, cos_TE, sin_TE);
 }

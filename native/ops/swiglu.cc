@@ -100,6 +100,7 @@ void swiglu_backward_cpu(const at::Tensor& grad_NI, const at::Tensor& gate_up_N2
 }
 
 at::Tensor swiglu(const at::Tensor& gate_up_N2I) {
+  if (runs_kernels(gate_up_N2I)) return swiglu_device(gate_up_N2I);
   if (has_cpu_kernel(gate_up_N2I)) return Swiglu::apply(gate_up_N2I);
   return swiglu_composed(gate_up_N2I);
 }

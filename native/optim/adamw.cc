@@ -1,5 +1,6 @@
 #include "optim/adamw.h"
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/parallel.h"
 
@@ -106,6 +107,10 @@ StepReport Adamw::step(ParameterStore& store, double lr, double max_grad_norm) {
   check(grad.defined(), "optimizer_step", "the policy was opened without gradients", "E_VALUE");
   check(weights.numel() == first_moment_.numel(), "optimizer_step",
         "the optimizer belongs to a policy of another size");
+  if (runs_kernels(weights)) {
+    poll_cancel();
+    return step_device(store, lr, max_grad_norm);
+  }
   const double norm = gradient_norm(grad);
   if (!std::isfinite(norm)) {
     store.zero_grad();

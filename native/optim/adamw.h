@@ -36,6 +36,9 @@ class Adamw {
   void set_num_steps(int64_t steps) { num_steps_ = steps; }
 
  private:
+  // By the kernels of a device, with one copy back to the host.
+  StepReport step_device(ParameterStore& store, double lr, double max_grad_norm);
+
   AdamwSpec spec_;
   std::atomic<int64_t> num_steps_ = 0;  // read from the JavaScript thread
   at::Tensor first_moment_, second_moment_;

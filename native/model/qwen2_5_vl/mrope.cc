@@ -46,26 +46,17 @@ RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<
 
 RopeTables text_rope(const std::vector<std::array<int64_t, 3>>& positions, const TextConfig& config,
                      at::ScalarType dtype) {
-  const int64_t tokens = static_cast<int64_t>(positions.size()), half = config.head_size / 2;
-  std::vector<float> frequency(half);
-  std::vector<int> section(half);
-  for (int64_t i = 0; i < half; ++i) {
-    // float32 as in transformers: 1 / theta^(2i / E).
-    frequency[i] = 1.0f / std::pow(static_cast<float>(config.rope_theta),
-                                   static_cast<float>(2 * i) / static_cast<float>(config.head_size));
-    section[i] = i < config.mrope_section[0] ? 0 : i < config.mrope_section[0] + config.mrope_section[1] ? 1 : 2;
-  }
-  auto cos = at::empty({tokens, config.head_size}, at::kFloat), sin = at::empty_like(cos);
-  float *cos_data = cos.data_ptr<float>(), *sin_data = sin.data_ptr<float>();
-  for (int64_t t = 0; t < tokens; ++t) {
-    for (int64_t i = 0; i < half; ++i) {
-      const float angle = static_cast<float>(positions[t][section[i]]) * frequency[i];
-      const int64_t at = t * config.head_size + i;
-      cos_data[at] = cos_data[at + half] = std::cos(angle);
-      sin_data[at] = sin_data[at + half] = std::sin(angle);
-    }
-  }
-  return {cos.to(dtype), sin.to(dtype)};
+  RopeAngles angles{
+      {},
+      3,
+      {},
+      {static_cast<int>(config.mrope_section[0]), static_cast<int>(config.mrope_section[0] + config.mrope_section[1])}};
+  for (int axis = 0; axis < 3; ++axis)
+    for (const auto& position : positions) angles.positions.push_back(static_cast<int32_t>(position[axis]));
+  for (int64_t i = 0; i < config.head_size / 2; ++i)  // float32 as in transformers: 1 / theta^(2i / E)
+    angles.frequencies.push_back(1.0f / std::pow(static_cast<float>(config.rope_theta),
+                                                 static_cast<float>(2 * i) / static_cast<float>(config.head_size)));
+  return rope_tables(angles, dtype);
 }
 
 }  // namespace papo::qwen2_5_vl

@@ -3,6 +3,7 @@
 
 #include "core/torch_compat.h"
 #include "model/qwen2_5_vl/config.h"
+#include "ops/rope.h"
 
 namespace papo::qwen2_5_vl {
 
@@ -27,10 +28,6 @@ struct RopePositions {
 // largest position + 1. The golden data has no video. Throws E_SHAPE when the tokens and the grids do not match.
 RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<GridThw>& images,
                              const std::vector<Video>& videos, const Config& config);
-
-struct RopeTables {
-  at::Tensor cos_TE, sin_TE;
-};
 
 // cos and sin of the text model: the first half of E takes frequency i from the row of its mrope section, the second
 // half repeats it.

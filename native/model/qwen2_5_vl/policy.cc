@@ -86,9 +86,9 @@ std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<Vi
     const auto ids = at::tensor(prompt->ids, at::kLong);
     check(prompt->ids.empty() || (ids.min().item<int64_t>() >= 0 && ids.max().item<int64_t>() < config.text.vocab_size),
           "embed_prompts", "a prompt has a token outside the vocabulary", "E_VALUE");
-    auto embeds = embedding(ids, policy.language.embed_tokens);
+    auto embeds = embedding(to_device(ids), policy.language.embed_tokens);
     if (!grids.empty()) {
-      const auto image_rows = ids.eq(config.image_token_id).nonzero().squeeze(1);
+      const auto image_rows = to_device(ids.eq(config.image_token_id).nonzero().squeeze(1));
       const int64_t count = image_rows.size(0);
       embeds = embeds.index_copy(0, image_rows, image_embeds_MD.narrow(0, embed_row, count));
       embed_row += count;
@@ -135,9 +135,8 @@ PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& g
     append_group(*plan, static_cast<int64_t>(prompt.rows.size()), response_rows);
   }
   std::vector<at::Tensor> parts;
-  const auto response_embeds = response_ids.empty()
-                                   ? at::Tensor()
-                                   : embedding(at::tensor(response_ids, at::kLong), policy.language.embed_tokens);
+  const auto response_embeds =
+      response_ids.empty() ? at::Tensor() : embedding(to_device(response_ids), policy.language.embed_tokens);
   int64_t offset = 0;
   for (size_t g = 0; g < groups.size(); ++g) {
     parts.push_back(rows[g].embeds_PD);
@@ -151,12 +150,13 @@ PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& g
 
 at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed) {
   auto rows = packed.rows;
-  at::Tensor place_R;  // of each token's row among the wanted ones: responses share their prompt's last row
-  std::tie(rows.wanted_W, place_R, std::ignore) =
+  // Of each token's row its place among the wanted ones: responses share their prompt's last row.
+  const auto [wanted_W, place_R, unused] =
       at::unique_dim(at::tensor(packed.head_rows, at::kLong), 0, /*sorted=*/true, /*return_inverse=*/true);
+  rows.wanted_W = to_device(wanted_W);
   const auto hidden_WD =
       decode_rows(packed.embeds_TD, rows, policy.language, policy.config.text, policy.options.checkpoint_activations);
-  return hidden_WD.index_select(0, place_R);
+  return hidden_WD.index_select(0, to_device(place_R));
 }
 
 namespace {
@@ -186,8 +186,7 @@ namespace {
 TokenScores score_packed(const Policy& policy, const PackedGroups& packed, double temperature, bool with_entropy) {
   const auto hidden_RD = predicting_hidden(policy, packed);
   const FlopScope scope(FlopPhase::kHead);
-  return token_log_probs(hidden_RD, policy.language.head, at::tensor(packed.targets, at::kLong),
-                         {temperature, with_entropy});
+  return token_log_probs(hidden_RD, policy.language.head, to_device(packed.targets), {temperature, with_entropy});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "model/qwen2_5_vl/vision.h"
 
 #include "attention/group_attention.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/flops.h"
 #include "ops/checkpointed.h"
@@ -48,22 +49,15 @@ void plan_image(const GridThw& grid, int64_t first_unit, const VisionConfig& con
 
 // cos and sin [P, E]: the first quarter of E turns with the row, the second with the column, then both again.
 RopeTables vision_rope(const std::vector<std::array<int64_t, 2>>& positions, int64_t head_size, at::ScalarType dtype) {
-  const int64_t patches = static_cast<int64_t>(positions.size()), quarter = head_size / 4;
-  auto cos = at::empty({patches, head_size}, at::kFloat), sin = at::empty_like(cos);
-  float *cos_data = cos.data_ptr<float>(), *sin_data = sin.data_ptr<float>();
-  for (int64_t i = 0; i < quarter; ++i) {
-    const float frequency = 1.0f / std::pow(kRopeTheta, static_cast<float>(2 * i) / static_cast<float>(head_size / 2));
-    for (int64_t p = 0; p < patches; ++p) {
-      for (int axis = 0; axis < 2; ++axis) {
-        const float angle = static_cast<float>(positions[p][axis]) * frequency;
-        for (int64_t e : {axis * quarter + i, (axis + 2) * quarter + i}) {
-          cos_data[p * head_size + e] = std::cos(angle);
-          sin_data[p * head_size + e] = std::sin(angle);
-        }
-      }
-    }
+  const int64_t quarter = head_size / 4;
+  RopeAngles angles{{}, 2, {}, {static_cast<int>(quarter), static_cast<int>(2 * quarter)}};
+  for (int axis = 0; axis < 2; ++axis) {
+    for (const auto& position : positions) angles.positions.push_back(static_cast<int32_t>(position[axis]));
+    for (int64_t i = 0; i < quarter; ++i)
+      angles.frequencies.push_back(1.0f /
+                                   std::pow(kRopeTheta, static_cast<float>(2 * i) / static_cast<float>(head_size / 2)));
   }
-  return {cos.to(dtype), sin.to(dtype)};
+  return rope_tables(angles, dtype);
 }
 
 at::Tensor run_block(const at::Tensor& x_PD, const VisionBlockWeights& w, const RopeTables& rope_tables,
@@ -94,7 +88,7 @@ at::Tensor encode_images(const at::Tensor& pixel_values_PF, const std::vector<Gr
             std::to_string(pixel_values_PF.size(1)) + "]");
   const FlopScope scope(FlopPhase::kVision);
   const auto dtype = weights.patch_embed.value.scalar_type();
-  const auto order = at::tensor(plan.unit_order, at::kLong);
+  const auto order = to_device(plan.unit_order);
   // Pixels, not embeddings, are put into window order: they need no gradient.
   const auto pixels = pixel_values_PF.view({units, -1}).index_select(0, order).view({units * unit, -1}).to(dtype);
   const auto tables =
