@@ -472,6 +472,8 @@ export interface OpSpec {
 
 /** Single ops, there when `runtimeInfo().testing`. */
 export interface NativeTesting {
+  /** Launches of each kernel since the last call, by launcher. */
+  kernelLaunches(): Promise<Readonly<Record<string, number>>>;
   /**
    * Runs an op's kernel and its composed reference forward and backward. Largest difference over the largest expected
    * value: outputs by name, gradients as `grad <name>`; the kernel runs twice, adding to weight gradients of 1.
@@ -485,6 +487,7 @@ export interface NativeTesting {
       | "row_linear"
       | "embedding"
       | "token_log_probs"
+      | "kl_divergence"
       | "group_attention"
       | "layer_input"
       | "layer_output",
@@ -527,6 +530,7 @@ export interface NativeTesting {
     weights: ResponseWeights,
     spec: LossSpec,
     dtype: "float32" | "float64",
+    device?: DeviceName,
   ): Promise<ObjectiveReport>;
   klEstimate(
     logProbs: Float64Array,

@@ -5,6 +5,7 @@
 
 #include "addon/device_thread.h"
 #include "addon/parse_objective.h"
+#include "core/device.h"
 #include "rl/reinforce_plus_plus.h"
 
 namespace papo {
@@ -43,6 +44,7 @@ at::ScalarType dtype_of(Napi::Value value, const char* op) {
 struct GradientReport {
   ObjectiveResult result;
   std::vector<std::pair<std::string, std::vector<double>>> gradients;
+  std::vector<double> perception_kl;  // mean of each response
 };
 
 // The batch's tensors under the names of ObjectiveTokens in lib/native/binding.ts.
@@ -58,7 +60,10 @@ GradientReport objective_with_gradients(const ObjectiveSpec& spec, ObjectiveBatc
   for (const auto& [name, field] : token_fields()) {
     if ((batch.*field).defined()) (batch.*field).requires_grad_(true);
   }
-  GradientReport report{objective(spec, batch), {}};
+  GradientReport report{objective(spec, batch), {}, {}};
+  if (spec.kl_prcp) report.perception_kl = to_doubles(report.result.perception_kl_sums);
+  for (size_t i = 0; i < report.perception_kl.size(); ++i)
+    report.perception_kl[i] /= static_cast<double>(std::max<int64_t>(1, batch.response_lengths[i]));
   report.result.loss.backward();
   for (const auto& [name, field] : token_fields()) {
     const at::Tensor& values_R = batch.*field;
@@ -73,16 +78,18 @@ Napi::Value report_to_js(Napi::Env env, const GradientReport& report) {
   out.Set("loss", report.result.loss.item<double>());
   out.Set("numTokens", static_cast<double>(report.result.num_tokens));
   auto metrics = Napi::Object::New(env);
-  for (const auto& [name, value] : report.result.metrics) metrics.Set(name, value);
+  const auto values = to_doubles(report.result.metrics);
+  for (size_t i = 0; i < values.size(); ++i) metrics.Set(report.result.metric_names[i], values[i]);
   out.Set("metrics", metrics);
   auto gradients = Napi::Object::New(env);
   for (const auto& [name, values] : report.gradients) gradients.Set(name, to_array(env, values));
   out.Set("gradients", gradients);
-  out.Set("perceptionKl", to_array(env, report.result.perception_kl));
+  out.Set("perceptionKl", to_array(env, report.perception_kl));
   return out;
 }
 
-// objective(tokens: ObjectiveTokens, weights: ResponseWeights, spec: LossSpec, dtype): Promise<ObjectiveReport>
+// objective(tokens: ObjectiveTokens, weights: ResponseWeights, spec: LossSpec, dtype, device?):
+// Promise<ObjectiveReport>
 Napi::Value TestObjective(const Napi::CallbackInfo& info) {
   constexpr const char* kOp = "objective";
   return guarded(info.Env(), kOp, [&] {
@@ -95,8 +102,13 @@ Napi::Value TestObjective(const Napi::CallbackInfo& info) {
     }
     batch.weights = parse_response_weights(info[1]);
     const ObjectiveSpec spec = parse_objective_spec(info[2]);
+    const auto device = info[4].IsUndefined() ? Device::kCpu : parse_device(info[4].ToString(), kOp);
     return run_on_device(
-        info.Env(), kOp, [=] { return objective_with_gradients(spec, batch); },
+        info.Env(), kOp,
+        [=] {
+          const DeviceScope scope(device);
+          return objective_with_gradients(spec, batch);
+        },
         [](Napi::Env env, const GradientReport& report) { return report_to_js(env, report); });
   });
 }

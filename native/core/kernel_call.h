@@ -1,6 +1,10 @@
 // What the *_device.cc files share: tensors as the launchers of kernels/ take them.
 #pragma once
 
+#ifdef PAPO_TESTING
+#include <map>
+#endif
+
 #include "core/device.h"
 #include "core/error.h"
 #include "kernels/platform.cuh"
@@ -16,8 +20,16 @@ inline cudaStream_t kernel_stream(const at::Tensor& x) {
 #endif
 }
 
-// E_CUDA when a launch failed.
+#ifdef PAPO_TESTING
+// By `op`; so that a test can tell a kernel's result from that of a way around it.
+inline thread_local std::map<std::string, int64_t> kernel_launches;
+#endif
+
+// E_CUDA when a launch failed. `op` is the launcher's name.
 inline void launched(cudaError_t error, const char* op) {
+#ifdef PAPO_TESTING
+  ++kernel_launches[op];
+#endif
   if (error != cudaSuccess) throw Error("E_CUDA", op, cudaGetErrorString(error));
 }
 

@@ -51,21 +51,6 @@ std::array<int64_t, 2> scale_to_area(int64_t height, int64_t width, int64_t limi
   return scaled;
 }
 
-// Rows and columns of a patch-mode mask over the model's grid, and how many patches a cell spans.
-struct CellGrid {
-  int64_t rows, cols, span;
-};
-
-CellGrid patch_cell_grid(const Image& image, const PatchMaskSpec& mask) {
-  const int64_t patch = image.spec.patch_size;
-  check(mask.patch_px >= patch && mask.patch_px % patch == 0, kOp,
-        "patch_px: expected a multiple of the model's patch size " + std::to_string(patch) + ", got " +
-            std::to_string(mask.patch_px),
-        "E_VALUE");
-  const int64_t span = mask.patch_px / patch;
-  return {(image.grid_thw[1] + span - 1) / span, (image.grid_thw[2] + span - 1) / span, span};
-}
-
 void fill_picture_(at::Tensor& rgb_YX3, const ImageSpec& spec, const PatchMaskSpec& mask, const PatchMaskKey& key) {
   check(mask.patch_px >= 1, kOp, "patch_px: expected 1 or more, got " + std::to_string(mask.patch_px), "E_VALUE");
   const int64_t rows = (rgb_YX3.size(0) + mask.patch_px - 1) / mask.patch_px;
@@ -135,6 +120,22 @@ class PatchPacker {
 };
 
 }  // namespace
+
+CellGrid patch_cell_grid(const Image& image, const PatchMaskSpec& mask) {
+  const int64_t patch = image.spec.patch_size;
+  check(mask.patch_px >= patch && mask.patch_px % patch == 0, kOp,
+        "patch_px: expected a multiple of the model's patch size " + std::to_string(patch) + ", got " +
+            std::to_string(mask.patch_px),
+        "E_VALUE");
+  const int64_t span = mask.patch_px / patch;
+  return {(image.grid_thw[1] + span - 1) / span, (image.grid_thw[2] + span - 1) / span, span};
+}
+
+std::array<float, 3> fill_value(const ImageSpec& spec, MaskFill fill) {
+  if (fill != MaskFill::kBlack) return {};
+  const auto table = normalised_bytes(spec);
+  return {table[0][0], table[1][0], table[2][0]};
+}
 
 std::array<int64_t, 2> smart_resize(int64_t height, int64_t width, int64_t factor, int64_t min_pixels,
                                     int64_t max_pixels) {

@@ -51,4 +51,18 @@ at::Tensor masked_rgb(const Image& image, const PatchMaskSpec& mask, const Patch
 // The model's input: float32 [P, 3 * temporal * patch * patch], patches in merge-block order.
 at::Tensor pixel_values(const Image& image, const PatchMaskSpec* mask, const PatchMaskKey* key);
 
+// Rows and columns of a patch-mode mask over the model's grid, and how many patches a cell spans. E_VALUE for a
+// patch_px that is no multiple of the model's patch size.
+struct CellGrid {
+  int64_t rows, cols, span;
+};
+CellGrid patch_cell_grid(const Image& image, const PatchMaskSpec& mask);
+
+// What a dropped pixel of each channel becomes in the model's input; noise is not here.
+std::array<float, 3> fill_value(const ImageSpec& spec, MaskFill fill);
+
+// Masks packed patches on their device, as pixel_values does with a patch-mode mask.
+void mask_patches_device_(const at::Tensor& values_PF, const Image& image, const PatchMaskSpec& mask,
+                          const PatchMaskKey& key);
+
 }  // namespace papo

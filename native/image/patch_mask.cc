@@ -24,10 +24,14 @@ uint8_t to_byte(double unit) { return static_cast<uint8_t>(std::clamp(std::nearb
 
 }  // namespace
 
-std::vector<uint8_t> patch_mask_cells(const PatchMaskSpec& spec, const PatchMaskKey& key, int64_t rows, int64_t cols) {
-  check(rows >= 1 && cols >= 1, kOp, "expected one cell or more", "E_VALUE");
+void check_ratio(const PatchMaskSpec& spec) {
   check(spec.ratio >= 0 && spec.ratio <= 1, kOp, "ratio: expected 0 to 1, got " + std::to_string(spec.ratio),
         "E_VALUE");
+}
+
+std::vector<uint8_t> patch_mask_cells(const PatchMaskSpec& spec, const PatchMaskKey& key, int64_t rows, int64_t cols) {
+  check(rows >= 1 && cols >= 1, kOp, "expected one cell or more", "E_VALUE");
+  check_ratio(spec);
   const int64_t count = rows * cols;
   const auto stream = stream_of(key, Purpose::kPatchMask);
   std::vector<double> draws(count);

@@ -33,6 +33,9 @@ struct PatchMaskKey {
   uint64_t response_index = 0;  // 0 when the responses of a prompt share the mask
 };
 
+// Throws E_VALUE for a ratio outside [0, 1].
+void check_ratio(const PatchMaskSpec& spec);
+
 // 1 = dropped, row-major [rows * cols].
 std::vector<uint8_t> patch_mask_cells(const PatchMaskSpec& spec, const PatchMaskKey& key, int64_t rows, int64_t cols);
 

@@ -104,12 +104,14 @@ class TokenLogProbs : public torch::autograd::Function<TokenLogProbs> {
 
 TokenScores token_log_probs(const at::Tensor& hidden_ND, const Param& head, const at::Tensor& targets_N,
                             const HeadOptions& options) {
+  if (runs_kernels(hidden_ND)) return token_log_probs_device(hidden_ND, head, targets_N, options);
   auto out = TokenLogProbs::apply(hidden_ND, head.value, targets_N, HeadState{head, options});
   return {out[0], options.with_entropy ? out[1] : at::Tensor()};
 }
 
 HeadGradient head_gradient(const at::Tensor& hidden_ND, const Param& head, const at::Tensor& targets_N,
                            const HeadOptions& options, const LogProbGradient& loss_gradient) {
+  if (runs_kernels(hidden_ND)) return head_gradient_device(hidden_ND, head, targets_N, options, loss_gradient);
   const at::NoGradGuard no_grad;
   const auto hidden = hidden_ND.contiguous();
   const int64_t rows = hidden.size(0), vocab = head.value.size(0);

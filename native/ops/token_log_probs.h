@@ -35,6 +35,12 @@ struct HeadGradient {
 HeadGradient head_gradient(const at::Tensor& hidden_ND, const Param& head, const at::Tensor& targets_N,
                            const HeadOptions& options, const LogProbGradient& loss_gradient);
 
+// The same by the kernels of a device, chunks of rows at a time: float32 and bfloat16.
+TokenScores token_log_probs_device(const at::Tensor& hidden_ND, const Param& head, const at::Tensor& targets_N,
+                                   const HeadOptions& options);
+HeadGradient head_gradient_device(const at::Tensor& hidden_ND, const Param& head, const at::Tensor& targets_N,
+                                  const HeadOptions& options, const LogProbGradient& loss_gradient);
+
 // token_log_probs from at:: operations over all rows at once, gradients left to autograd.
 TokenScores token_log_probs_composed(const at::Tensor& hidden_ND, const at::Tensor& head_VD,
                                      const at::Tensor& targets_N, double temperature);

@@ -1,5 +1,6 @@
 #include "rl/objective.h"
 
+#include "core/device.h"
 #include "core/error.h"
 
 namespace papo {
@@ -50,7 +51,7 @@ void check_batch(const ObjectiveSpec& spec, const ObjectiveBatch& batch, int64_t
   check_weights(batch.weights.sft_weights, count, spec.sft_coef == 0, "sft_weights");
 }
 
-// Gathers the loss with its graph and the metrics as tensors, which cross to the host together at the end.
+// Gathers the loss with its graph and the metrics.
 class Accumulator {
  public:
   void measure(const char* name, const at::Tensor& value) {
@@ -64,10 +65,10 @@ class Accumulator {
   }
   ObjectiveResult finish() {
     measure("total_loss", loss_);
-    const std::vector<double> values = to_doubles(at::stack(values_));
     ObjectiveResult result;
     result.loss = loss_;
-    for (size_t i = 0; i < values.size(); ++i) result.metrics.emplace_back(std::move(names_[i]), values[i]);
+    result.metric_names = std::move(names_);
+    result.metrics = at::stack(values_);
     return result;
   }
 
@@ -154,6 +155,7 @@ ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch
   check(batch.log_probs_R.defined(), kOp, "log_probs: missing", "E_VALUE");
   const Ragged ragged(batch.response_lengths, batch.log_probs_R.device());
   check_batch(spec, batch, ragged.num_tokens);
+  if (runs_kernels(batch.log_probs_R) && is_separable(spec)) return objective_device(spec, batch, ragged);
   const TokenWeights weights{spread(batch.weights.loss_weights, ragged, batch.log_probs_R),
                              spread(batch.weights.token_weights, ragged, batch.log_probs_R)};
   Accumulator total;
@@ -173,7 +175,7 @@ ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch
   if (spec.kl_prcp) {
     const at::NoGradGuard no_grad;
     const at::Tensor kl_R = kl_estimate(batch.log_probs_R, batch.aug_log_probs_R, spec.kl_prcp->estimator);
-    result.perception_kl = kl_per_response(kl_R, batch.response_lengths).means;
+    result.perception_kl_sums = sum_per_response(kl_R.to(at::kDouble), ragged);
   }
   return result;
 }

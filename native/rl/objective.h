@@ -66,10 +66,12 @@ TokenRange slice_tokens(const ObjectiveBatch& batch, int64_t begin, int64_t end)
 
 struct ObjectiveResult {
   at::Tensor loss;  // scalar with its graph
-  // (name, value), additive over micro-batches: total_loss, pg_loss, pg_clipfrac_higher, pg_clipfrac_lower, ppo_kl,
-  // entropy_loss, and where present kl_loss, kl_prcp_loss (= -K), aug_entropy_loss, ori_entropy_loss, sft_loss.
-  std::vector<std::pair<std::string, double>> metrics;
-  std::vector<double> perception_kl;  // [n] unweighted mean per response; empty without kl_prcp
+  // float64 on the tokens' device, additive over micro-batches: total_loss, pg_loss, pg_clipfrac_higher,
+  // pg_clipfrac_lower, ppo_kl, entropy_loss, and where present kl_loss, kl_prcp_loss (= -K), aug_entropy_loss,
+  // ori_entropy_loss, sft_loss. The names depend on the spec and on what the batch has.
+  std::vector<std::string> metric_names;
+  at::Tensor metrics;
+  at::Tensor perception_kl_sums;  // [n] float64: the unweighted estimate over each response; undefined without kl_prcp
   int64_t num_tokens = 0;
 };
 
@@ -77,5 +79,8 @@ struct ObjectiveResult {
 // (weights), not per micro-batch. E_SHAPE, E_DTYPE or E_VALUE when a tensor or a weight that the spec needs is
 // missing or has another size or dtype.
 ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch);
+
+// By the kernel of a device; of a separable spec, the batch checked.
+ObjectiveResult objective_device(const ObjectiveSpec& spec, const ObjectiveBatch& batch, const Ragged& ragged);
 
 }  // namespace papo

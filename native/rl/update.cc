@@ -1,5 +1,6 @@
 #include "rl/update.h"
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/flops.h"
 
@@ -8,17 +9,6 @@ namespace {
 
 at::Tensor slice(const std::shared_ptr<const LogProbs>& scores, int64_t begin, int64_t end) {
   return scores ? scores->log_probs_R.slice(0, begin, end) : at::Tensor();
-}
-
-void add_metrics(std::vector<std::pair<std::string, double>>& sums,
-                 const std::vector<std::pair<std::string, double>>& more) {
-  for (const auto& [name, value] : more) {
-    auto found = std::find_if(sums.begin(), sums.end(), [&](const auto& sum) { return sum.first == name; });
-    if (found == sums.end())
-      sums.emplace_back(name, value);
-    else
-      found->second += value;
-  }
 }
 
 void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInputs& inputs) {
@@ -56,11 +46,14 @@ ObjectiveBatch micro_objective(const UpdateInputs& inputs, const MicroBatch& par
   return micro;
 }
 
-// Adds a micro-batch's gradient; its metrics and perception KL go into the report.
+// Adds the gradients of micro-batches. Metrics and perception KL stay on the device until the report.
 class MicroStep {
  public:
-  MicroStep(const Policy& policy, const ObjectiveSpec& spec, const UpdateInputs& inputs, UpdateReport& report)
-      : policy_(policy), spec_(spec), inputs_(inputs), report_(report) {}
+  MicroStep(const Policy& policy, const ObjectiveSpec& spec, const UpdateInputs& inputs)
+      : policy_(policy), spec_(spec), inputs_(inputs) {}
+
+  // Without response tokens.
+  void skip(const ObjectiveBatch& micro) { begin_responses(micro); }
 
   // The gradient of the log-probs is formed while the logits are there.
   void separable(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
@@ -68,17 +61,15 @@ class MicroStep {
     for (const auto* group : groups) plain.push_back({group, nullptr});
     const auto packed = pack_groups(policy_, plain);
     const auto hidden_RD = predicting_hidden(policy_, packed);
-    const auto targets_R = at::tensor(packed.targets, at::kLong);
-    std::vector<double> kl_sums(micro.response_lengths.size(), 0.0);
+    const auto targets_R = to_device(packed.targets);
+    const auto kl_sums = begin_responses(micro);
     const auto loss_gradient = [&](const at::Tensor& log_probs_C, int64_t begin) {
       at::AutoGradMode with_grad(true);
       auto [chunk, first] = slice_tokens(micro, begin, begin + log_probs_C.size(0));
       chunk.log_probs_R = log_probs_C.detach().set_requires_grad(true);
       if (!chunk.old_log_probs_R.defined()) chunk.old_log_probs_R = log_probs_C.detach();
       const auto result = objective(spec_, chunk);
-      add(result);
-      for (size_t i = 0; i < result.perception_kl.size(); ++i)
-        kl_sums[first + i] += result.perception_kl[i] * static_cast<double>(chunk.response_lengths[i]);
+      add(result, kl_sums, first);
       if (!result.loss.requires_grad()) return at::zeros_like(log_probs_C);  // every coefficient is 0
       return torch::autograd::grad({result.loss}, {chunk.log_probs_R})[0];
     };
@@ -89,10 +80,6 @@ class MicroStep {
       return head_gradient(hidden_RD.detach(), policy_.language.head, targets_R, options, loss_gradient);
     }();
     if (hidden_RD.requires_grad()) torch::autograd::backward({hidden_RD}, {head.grad_hidden_ND});
-    if (!spec_.kl_prcp) return;
-    for (size_t i = 0; i < kl_sums.size(); ++i)
-      report_.perception_kl.push_back(kl_sums[i] /
-                                      static_cast<double>(std::max<int64_t>(1, micro.response_lengths[i])));
   }
 
   // Log-probs first, then their loss: the head's logits are formed again in the backward pass.
@@ -111,20 +98,45 @@ class MicroStep {
     }
     const auto result = objective(spec_, micro);
     torch::autograd::backward({result.loss}, {});
-    add(result);
-    report_.perception_kl.insert(report_.perception_kl.end(), result.perception_kl.begin(), result.perception_kl.end());
+    add(result, begin_responses(micro), 0);
+  }
+
+  UpdateReport report() const {
+    UpdateReport out;
+    out.num_tokens = num_tokens_;
+    std::vector<at::Tensor> parts{metrics_};
+    parts.insert(parts.end(), kl_sums_.begin(), kl_sums_.end());
+    const auto values = to_doubles(at::cat(parts));
+    for (size_t i = 0; i < names_.size(); ++i) out.metrics.emplace_back(names_[i], values[i]);
+    for (size_t i = 0; i < lengths_.size() && spec_.kl_prcp; ++i)
+      out.perception_kl.push_back(values[names_.size() + i] / static_cast<double>(std::max<int64_t>(1, lengths_[i])));
+    return out;
   }
 
  private:
-  void add(const ObjectiveResult& result) {
-    add_metrics(report_.metrics, result.metrics);
-    report_.num_tokens += result.num_tokens;
+  // Their sums of the perception KL, to be added to; undefined without it.
+  at::Tensor begin_responses(const ObjectiveBatch& micro) {
+    lengths_.insert(lengths_.end(), micro.response_lengths.begin(), micro.response_lengths.end());
+    if (!spec_.kl_prcp) return {};
+    const auto count = static_cast<int64_t>(micro.response_lengths.size());
+    return kl_sums_.emplace_back(at::zeros({count}, at::TensorOptions(at::kDouble).device(tensor_device())));
+  }
+  // `first`: the response that the result's first one is.
+  void add(const ObjectiveResult& result, const at::Tensor& kl_sums, int64_t first) {
+    names_ = result.metric_names;
+    metrics_ = num_tokens_ == 0 ? result.metrics : metrics_ + result.metrics;
+    num_tokens_ += result.num_tokens;
+    if (kl_sums.defined()) kl_sums.narrow(0, first, result.perception_kl_sums.size(0)).add_(result.perception_kl_sums);
   }
 
   const Policy& policy_;
   const ObjectiveSpec& spec_;
   const UpdateInputs& inputs_;
-  UpdateReport& report_;
+  std::vector<std::string> names_;
+  at::Tensor metrics_ = at::zeros({0}, at::TensorOptions(at::kDouble).device(tensor_device()));
+  std::vector<at::Tensor> kl_sums_;  // [n] of each micro-batch
+  std::vector<int64_t> lengths_;     // of all responses so far
+  int64_t num_tokens_ = 0;
 };
 
 UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
@@ -136,15 +148,14 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
     const auto masked = pass_rows(inputs.recompute);
     rows = {rows.prompt_a_group + masked.prompt_a_group, masked.prompt_a_response, rows.response + masked.response};
   }
-  UpdateReport report;
-  MicroStep step(policy, spec, inputs, report);
+  MicroStep step(policy, spec, inputs);
   for (const auto& part : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens, rows)) {
     poll_cancel();
     std::vector<const GroupInput*> groups;
     for (const auto& group : part.groups) groups.push_back(&group);
     auto micro = micro_objective(inputs, part, first_response, spec.full_entropy);
     if (part.num_tokens() == 0) {
-      if (spec.kl_prcp) report.perception_kl.resize(report.perception_kl.size() + micro.response_lengths.size(), 0.0);
+      step.skip(micro);
       continue;
     }
     if (is_separable(spec) && inputs.recompute == nullptr)
@@ -153,7 +164,7 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
       step.whole(groups, std::move(micro));
     watch.report(part.groups_done, inputs.last_group - inputs.first_group);
   }
-  return report;
+  return step.report();
 }
 
 }  // namespace

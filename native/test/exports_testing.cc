@@ -1,6 +1,7 @@
 // Single ops for the tests; lib/native/binding.ts: NativeTesting.
 #include "addon/exports.h"
 #include "addon/policy_values.h"
+#include "core/kernel_call.h"
 #include "core/vec.h"
 #include "rollout/sampler.h"
 #include "test/decode.h"
@@ -67,6 +68,19 @@ Napi::Value CompareOp(const Napi::CallbackInfo& info) {
         [](Napi::Env env, const Differences& differences) {
           auto out = Napi::Object::New(env);
           for (const auto& [name, value] : differences) out.Set(name, value);
+          return out;
+        });
+  });
+}
+
+// kernelLaunches(): Promise<Record<string, number>>
+Napi::Value KernelLaunches(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "kernel_launches", [&] {
+    return run_on_device(
+        info.Env(), "kernel_launches", [] { return std::exchange(kernel_launches, {}); },
+        [](Napi::Env env, const std::map<std::string, int64_t>& launches) {
+          auto out = Napi::Object::New(env);
+          for (const auto& [name, count] : launches) out.Set(name, static_cast<double>(count));
           return out;
         });
   });
@@ -229,6 +243,7 @@ void export_testing(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
   add("compareOp", CompareOp);
+  add("kernelLaunches", KernelLaunches);
   add("compareDecodeAttention", CompareDecodeAttention);
   add("compareDecode", CompareDecode);
   add("tokenLogProbs", TokenLogProbs);

@@ -2,6 +2,7 @@
 #include "attention/group_attention.h"
 #include "core/error.h"
 #include "ops/embedding.h"
+#include "ops/kl_divergence.h"
 #include "ops/layer_input.h"
 #include "ops/layer_output.h"
 #include "ops/linear.h"
@@ -93,7 +94,8 @@ OpPair embedding_pair(const OpSpec& spec) {
 OpPair token_log_probs_pair(const OpSpec& spec) {
   const int64_t vocab = spec.size("vocab"), rows = spec.size("rows"), width = spec.size("width");
   const auto targets = at::randint(vocab, {rows}, at::kLong);
-  const HeadOptions options{spec.number("temperature"), spec.size("entropy") != 0, spec.size("tileBytes")};
+  const int64_t bytes = spec.size("tileBytes");  // of tiles, and of a device's chunks
+  const HeadOptions options{spec.number("temperature"), spec.size("entropy") != 0, bytes, bytes};
   const auto named = [=](const TokenScores& scores) {
     Named out{{"logProbs", scores.log_probs_N}};
     if (options.with_entropy) out.emplace_back("entropy", scores.entropy_N);
@@ -105,6 +107,21 @@ OpPair token_log_probs_pair(const OpSpec& spec) {
   op.kernel = [=](const Tensors& in, const Params& w) { return named(token_log_probs(in[0], w[0], targets, options)); };
   op.composed = [=](const Tensors& in, const Tensors& w) {
     return named(token_log_probs_composed(in[0], w[0], targets, options.temperature));
+  };
+  return op;
+}
+
+OpPair kl_divergence_pair(const OpSpec& spec) {
+  const int64_t vocab = spec.size("vocab"), rows = spec.size("rows"), width = spec.size("width");
+  const KlOptions options{spec.number("temperature"), spec.size("chunkBytes")};
+  OpPair op;
+  op.inputs = {{"p", normal({rows, width}, spec)}, {"q", normal({rows, width}, spec)}};
+  op.weights = {{"p head", normal({vocab, width}, spec)}, {"q head", normal({vocab, width}, spec)}};
+  op.kernel = [=](const Tensors& in, const Params& w) {
+    return Named{{"kl", kl_divergence({in[0], w[0]}, {in[1], w[1]}, options)}};
+  };
+  op.composed = [=](const Tensors& in, const Tensors& w) {
+    return Named{{"kl", kl_divergence_composed(in[0], w[0], in[1], w[1], options.temperature)}};
   };
   return op;
 }
@@ -188,6 +205,7 @@ Differences compare_op(const std::string& name, const OpSpec& spec) {
                                                                      {"row_linear", row_linear_pair},
                                                                      {"embedding", embedding_pair},
                                                                      {"token_log_probs", token_log_probs_pair},
+                                                                     {"kl_divergence", kl_divergence_pair},
                                                                      {"group_attention", group_attention_pair},
                                                                      {"layer_input", layer_input_pair},
                                                                      {"layer_output", layer_output_pair}};

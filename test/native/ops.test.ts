@@ -25,6 +25,8 @@ const cases: readonly (readonly [Op, Record<string, number>])[] = [
   ["linear", { rows: 1, in: 111, out: 1, bias: 0 }],
   ["embedding", { rows: 111, vocab: 37, width: 7 }], // 111 ids of 37: repeated
   ["embedding", { rows: 7, vocab: 1, width: 1 }],
+  ["kl_divergence", { rows: 37, vocab: 111, width: 24, temperature: 1, chunkBytes: 1 }], // chunks of 16 rows
+  ["kl_divergence", { rows: 7, vocab: 37, width: 16, temperature: 0.7, chunkBytes: 1e6 }],
   ["layer_input", { rows: 1, width: 7, heads: 3, rotated: 2, headSize: 2 }],
   ["layer_input", { rows: 37, width: 111, heads: 7, rotated: 5, headSize: 24 }],
   ["layer_input", { rows: 1030, width: 16, heads: 3, rotated: 2, headSize: 8 }], // two blocks backward, three forward

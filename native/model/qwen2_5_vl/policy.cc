@@ -48,23 +48,36 @@ void initialize_weights(Policy& policy, uint64_t seed) {
 }
 
 Pixels prompt_pixels(const std::vector<ViewedPrompt>& prompts) {
+  // A device masks the packed patches; raw masks lie before the resize, which is the host's.
+  struct MaskOfPatches {
+    const Image* image;
+    const PatchMaskSpec* mask;
+    PatchMaskKey key;
+    int64_t begin, count;
+  };
+  std::vector<MaskOfPatches> later;
   Pixels out;
   std::vector<at::Tensor> parts;
+  int64_t begin = 0;
   for (const auto& [prompt, view] : prompts) {
     for (size_t i = 0; i < prompt->images.size(); ++i) {
       poll_cancel();
       const auto& image = *prompt->images[i];
       out.grids.push_back(image.grid_thw);
-      if (view == nullptr) {
-        parts.push_back(pixel_values(image, nullptr, nullptr));
-        continue;
-      }
-      const PatchMaskKey key{view->seed, prompt->epoch, hash_id(prompt->example_id), i,
-                             static_cast<uint64_t>(view->response_index)};
-      parts.push_back(pixel_values(image, &view->mask, &key));
+      PatchMaskKey key;
+      if (view != nullptr)
+        key = {view->seed, prompt->epoch, hash_id(prompt->example_id), i, static_cast<uint64_t>(view->response_index)};
+      const bool on_device = view != nullptr && view->mask.mode == MaskMode::kPatch && runs_kernels(at::kFloat);
+      const bool now = view != nullptr && !on_device;
+      parts.push_back(pixel_values(image, now ? &view->mask : nullptr, now ? &key : nullptr));
+      if (on_device) later.push_back({&image, &view->mask, key, begin, parts.back().size(0)});
+      begin += parts.back().size(0);
     }
   }
-  if (!parts.empty()) out.values_PF = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+  if (parts.empty()) return out;
+  out.values_PF = to_device(parts.size() == 1 ? parts[0] : at::cat(parts, 0));
+  for (const auto& [image, mask, key, first, count] : later)
+    mask_patches_device_(out.values_PF.narrow(0, first, count), *image, *mask, key);
   return out;
 }
 
