@@ -56,27 +56,6 @@ PAPO_DEVICE float3 noise_of(const PhiloxStream& stream, uint64_t pixel) {
   const float2 first = normal_pair(words.x, words.y);
   return make_float3(first.x, first.y, normal_pair(words.z, words.w).x);
 }
-PAPO_DEVICE uint8_t byte_of(double mean, double std, float noise) {
-  const double value = rint(__dmul_rn(__dadd_rn(mean, __dmul_rn(std, noise)), 255.0));
-  return static_cast<uint8_t>(value < 0 ? 0.0 : value > 255 ? 255.0 : value);
-}
-
-__global__ void __launch_bounds__(kThreads) picture_kernel(uint8_t* rgb_YX3, const uint8_t* __restrict__ cells,
-                                                           int patch_px, MaskFillValue fill, int height, int width) {
-  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (pixel >= static_cast<int64_t>(height) * width) return;
-  const int y = static_cast<int>(pixel / width), x = static_cast<int>(pixel % width);
-  if (!cells[static_cast<int64_t>(y / patch_px) * ceil_div(width, patch_px) + x / patch_px]) return;
-  uint8_t* rgb = rgb_YX3 + pixel * 3;
-  if (fill.noise) {
-    const float3 noise = noise_of(fill.noise_stream, pixel);
-    rgb[0] = byte_of(fill.mean[0], fill.std[0], noise.x);
-    rgb[1] = byte_of(fill.mean[1], fill.std[1], noise.y);
-    rgb[2] = byte_of(fill.mean[2], fill.std[2], noise.z);
-  } else {
-    for (int channel = 0; channel < 3; ++channel) rgb[channel] = static_cast<uint8_t>(fill.value[channel]);
-  }
-}
 
 __global__ void __launch_bounds__(kThreads)
     patch_kernel(float* values_PF, const uint8_t* __restrict__ cells, PatchGrid grid, MaskFillValue fill) {
@@ -124,12 +103,6 @@ cudaError_t patch_mask_cells(const PhiloxStream& cell_stream, double ratio, bool
   return PAPO_LAUNCH(smallest_kernel, blocks_for(count), kThreads, stream, draws, count, num_dropped, cells);
 }
 
-cudaError_t fill_picture_cells_(uint8_t* rgb_YX3, const uint8_t* cells, int patch_px, const MaskFillValue& fill,
-                                int height, int width, cudaStream_t stream) {
-  return PAPO_LAUNCH(picture_kernel, blocks_for(static_cast<int64_t>(height) * width), kThreads, stream, rgb_YX3, cells,
-                     patch_px, fill, height, width);
-}
-
 cudaError_t fill_patch_cells_(float* values_PF, const uint8_t* cells, const PatchGrid& grid, const MaskFillValue& fill,
                               cudaStream_t stream) {
   return PAPO_LAUNCH(patch_kernel, static_cast<unsigned>(grid.rows * grid.cols), kThreads, stream, values_PF, cells,
@@ -140,10 +113,6 @@ KernelCost patch_mask_cells_cost(int64_t count, bool exact) {
   const auto cells = static_cast<double>(count);
   if (!exact) return {cells, 100 * cells};
   return {17 * cells, 100 * cells + 3 * cells * cells};
-}
-KernelCost fill_picture_cells_cost(int height, int width, double dropped) {
-  const double pixels = static_cast<double>(height) * width;
-  return {3 * dropped * pixels, 2 * pixels};
 }
 KernelCost fill_patch_cells_cost(const PatchGrid& grid, double dropped) {
   const double patches = static_cast<double>(grid.rows) * grid.cols;

@@ -1,5 +1,5 @@
-// Patch masks of a picture on the device, number for number those of image/patch_mask.cc: which cells are dropped, and
-// what fills them in a picture of bytes (raw mode) or in the model's packed patches (patch mode).
+// Patch masks on the device, number for number those of image/patch_mask.cc: which cells are dropped, and what fills
+// them in the model's packed patches (patch mode). Raw masks lie before the resize, which is the host's.
 #pragma once
 
 #include "kernels/platform.cuh"
@@ -18,20 +18,14 @@ PhiloxStream philox_stream(uint64_t seed, uint64_t purpose, const uint64_t* coor
 cudaError_t patch_mask_cells(const PhiloxStream& cell_stream, double ratio, bool exact, int64_t count, uint64_t* draws,
                              uint8_t* cells, cudaStream_t stream);
 
-// What a dropped pixel becomes. Noise is N(0, 1) after normalising, a function of the row-major pixel alone; its
+// What a dropped pixel becomes, in normalised values. Noise is N(0, 1), a function of the row-major pixel alone; its
 // logarithm and angle are double, whose last bit may differ from the host's library and with it, once in some 10^8
 // numbers, the last bit of a float.
 struct MaskFillValue {
   bool noise = false;
   PhiloxStream noise_stream{};
-  float value[3] = {};  // without noise: bytes (raw mode) or normalised values (patch mode) of the channels
-  double mean[3] = {}, std[3] = {};  // raw mode's noise: bytes are of mean + std * noise, [0, 1] scale
+  float value[3] = {};  // of the channels, without noise
 };
-
-// rgb_YX3 bytes in place; cells are patch_px square from the top-left, row-major, edge cells cropped. One thread a
-// pixel, blocks of 256, at most 48 registers.
-cudaError_t fill_picture_cells_(uint8_t* rgb_YX3, const uint8_t* cells, int patch_px, const MaskFillValue& fill,
-                                int height, int width, cudaStream_t stream);
 
 // How a picture is cut: features [channel, temporal, y, x], patches in blocks of merge x merge, row-major.
 struct PatchGrid {
@@ -46,7 +40,6 @@ cudaError_t fill_patch_cells_(float* values_PF, const uint8_t* cells, const Patc
 
 // For a share of dropped cells; only those are written.
 KernelCost patch_mask_cells_cost(int64_t count, bool exact);
-KernelCost fill_picture_cells_cost(int height, int width, double dropped);
 KernelCost fill_patch_cells_cost(const PatchGrid& grid, double dropped);
 
 }  // namespace papo::kernels
