@@ -53,6 +53,8 @@ class RandomStream {
     const auto b = block(index);
     return static_cast<double>(((static_cast<uint64_t>(b[1]) << 32) | b[0]) >> 11) * 0x1.0p-53;
   }
+  uint64_t key() const { return key_; }
+  uint64_t stream() const { return stream_; }
 
  private:
   uint64_t key_;

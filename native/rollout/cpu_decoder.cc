@@ -1,11 +1,11 @@
 #include "rollout/cpu_decoder.h"
 
+#include "core/memory.h"
 #include "core/parallel.h"
 #include "core/vec.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
 #include "ops/swiglu.h"
-#include "rollout/memory.h"
 
 namespace papo {
 namespace {

@@ -29,6 +29,9 @@ std::vector<std::array<int64_t, 3>> next_positions(const std::vector<DecodingRes
   return positions;
 }
 
-std::unique_ptr<Decoder> make_decoder(const Policy& policy) { return std::make_unique<CpuDecoder>(policy); }
+std::unique_ptr<Decoder> make_decoder(const Policy& policy) {
+  if (runs_kernels(policy.options.dtype)) return make_device_decoder(policy);
+  return std::make_unique<CpuDecoder>(policy);
+}
 
 }  // namespace papo

@@ -43,7 +43,7 @@ class Decoder {
   virtual std::unique_ptr<PrefilledPrompt> prefill(const PromptInput& prompt) = 0;
   virtual std::unique_ptr<DecodingResponse> begin(const PrefilledPrompt& prompt) = 0;
   // Feeds tokens[i] to responses[i] (those of one prompt next to each other) -> hidden states [M, D] that predict the
-  // token after it. A row is the same, bit for bit, whatever other rows there are.
+  // token after it. On the CPU a row is the same, bit for bit, whatever other rows there are.
   virtual at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) = 0;
   // Logits [M, V] float32 of hidden states.
   virtual at::Tensor logits(const at::Tensor& hidden_MD) const = 0;
@@ -60,6 +60,8 @@ class Decoder {
 // For the device that the policy is on. Weights are laid out for decoding once, so it is to be made after they have
 // changed.
 std::unique_ptr<Decoder> make_decoder(const Policy& policy);
+// For the current device's kernels, which take heads of 64, 80 or 128 numbers; E_VALUE for another size.
+std::unique_ptr<Decoder> make_device_decoder(const Policy& policy);
 
 // The pass of a prefill: fills `prompt` but for its keys and values, which go to the sink.
 void prefill_prompt(const Policy& policy, const PromptInput& input, PrefilledPrompt& prompt,

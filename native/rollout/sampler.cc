@@ -154,8 +154,8 @@ SampledToken sample_token(float* logits_V, int64_t vocab, const SamplingSpec& sp
   const Distribution distribution(logits_V, vocab, top, scale);
   double whole = distribution.total;
   for (float logit : forbidden) whole += std::exp(static_cast<double>(logit - top) * scale);
-  check(std::isfinite(whole), "sample_token", "a forbidden logit of token " + std::to_string(position) + " is not finite",
-        "E_NONFINITE");
+  check(std::isfinite(whole), "sample_token",
+        "a forbidden logit of token " + std::to_string(position) + " is not finite", "E_NONFINITE");
   const auto sampled = [&](int64_t id) {
     return SampledToken{id, static_cast<float>(std::log(static_cast<double>(logits_V[id])) - std::log(whole))};
   };

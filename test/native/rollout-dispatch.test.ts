@@ -1,0 +1,80 @@
+// Rollouts on the device `emulated`: the way that CUDA takes, with the kernels on the CPU, beside the CPU's.
+import { expect, test } from "vitest";
+import type { GenerateSpec, PolicyOptions } from "../../lib/native/binding.ts";
+import { loadNative } from "../../lib/native/load.ts";
+import { testing } from "../support/objective.ts";
+import { batchOf, keep, mixedGroups, response, setWeight, tinyConfig, tinyPolicy } from "../support/tiny-policy.ts";
+
+const native = loadNative();
+
+/** Heads of 64 numbers, which the device's decode attention takes; the rotary sections are those of Qwen2.5-VL, halved. */
+const config = { ...tinyConfig, text: { ...tinyConfig.text, headSize: 64, mropeSection: [8, 12, 12] as const } };
+
+async function policyOn(device: "cpu" | "emulated", dtype: PolicyOptions["dtype"] = "float32") {
+  const options = { dtype, device, trained: false, freezeVisionTower: false, checkpointActivations: false };
+  const policy = keep(await native.createPolicy(config, options));
+  await native.initializeWeights(policy, 3);
+  for (const { name, shape } of native.policyTensors(policy)) {
+    const values = await testing.policyValues(policy, name, "weight");
+    if (shape.length > 1) await setWeight(policy, name, (index) => 6 * (values[index] ?? 0));
+  }
+  return policy;
+}
+
+const spec: GenerateSpec = {
+  temperature: 1,
+  topP: 0.95,
+  topK: 0,
+  n: 3,
+  maxTokens: 70, // more than a page of 64
+  stopIds: [7],
+  forbiddenIds: [3, 4, 4],
+  seed: 5,
+  purpose: 1,
+  step: 2,
+  maxConcurrent: 5, // groups enter while others are on their way
+};
+
+const generate = async (device: "cpu" | "emulated", more: Partial<GenerateSpec> = {}) =>
+  await native.generate(
+    await policyOn(device),
+    mixedGroups().map(({ prompt }) => prompt),
+    { ...spec, ...more },
+  );
+
+test.each([
+  ["top-p", {}],
+  ["top-k at temperature 0.7", { temperature: 0.7, topP: 1, topK: 5, maxTokens: 12 }],
+  ["greedy", { temperature: 0, maxTokens: 12 }],
+])("the same tokens with the same log-probs as on the CPU: %s", async (_, more) => {
+  const [emulated, expected] = [await generate("emulated", more), await generate("cpu", more)];
+  expect(emulated.map((group) => group.map(({ ids }) => [...ids]))).toEqual(
+    expected.map((group) => group.map(({ ids }) => [...ids])),
+  );
+  const [actual, wanted] = [emulated, expected].map((groups) => groups.flat().flatMap(({ logProbs }) => [...logProbs]));
+  wanted?.forEach((value, index) => {
+    expect(actual?.[index]).toBeCloseTo(value, 4);
+  });
+});
+
+test("the kernels ran: a whole rollout by their launchers", async () => {
+  await testing.kernelLaunches();
+  await generate("emulated", { maxTokens: 3 });
+  const launches = await testing.kernelLaunches();
+  expect(Object.keys(launches)).toEqual(expect.arrayContaining(["kv_write", "decode_attention", "sample_tokens"]));
+});
+
+test.each([
+  ["float32", 1e-5],
+  ["bfloat16", 0.05],
+] as const)("cached decoding in %s gives the packed pass's logits", async (dtype, bound) => {
+  const policy = await policyOn("emulated", dtype);
+  const groups = mixedGroups().map((group) => ({ ...group, responses: [...group.responses, response(66, 9)] }));
+  expect(await testing.compareDecode(policy, batchOf(groups))).toBeLessThan(bound);
+});
+
+test("heads of another size are E_VALUE", async () => {
+  const policy = await tinyPolicy({ trained: false, device: "emulated" });
+  const prompts = mixedGroups().map(({ prompt }) => prompt);
+  await expect(native.generate(policy, prompts, spec)).rejects.toMatchObject({ code: "E_VALUE" });
+});
