@@ -1,5 +1,6 @@
 // Makes a clone ready to run: packages, libtorch, the addon, dist/. Does only what is missing or out of date.
-// usage: node scripts/setup.mjs [--build]     --build: the addon and dist/ alone
+// usage: node scripts/setup.mjs [--build [--cuda]]     --build: the addon and dist/ alone; --cuda: the addon for NVIDIA
+// GPUs, in a folder of its own
 // PAPO_LIBTORCH names a libtorch folder (with include/ and lib/) to use instead of a prepared copy.
 import { argv, stderr, version } from "node:process";
 
@@ -11,4 +12,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 // Imported late: an older Node could not read these modules, and would not say why.
 const { runSetup } = await import("./lib/run-setup.mjs");
-await runSetup({ packages: !argv.includes("--build"), native: true, typescript: true });
+if (argv.includes("--cuda")) {
+  const { runCudaBuild } = await import("./lib/build-cuda.mjs");
+  await runCudaBuild();
+} else {
+  await runSetup({ packages: !argv.includes("--build"), native: true, typescript: true });
+}

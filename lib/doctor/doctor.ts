@@ -1,4 +1,5 @@
 import { papoVersion } from "../cli/program.ts";
+import type { RuntimeInfo } from "../native/binding.ts";
 import { packageRoot } from "../native/load.ts";
 import { gitState } from "../trainer/system-info.ts";
 import type { GitState } from "../trainer/system-info.ts";
@@ -65,8 +66,17 @@ export function describeFindings({
     ["processor", `${machine.processor}, cores: ${machine.cores}, ${machine.features.join(" ")}`],
     ["memory", `${gigabytes(machine.memoryTotal)}, available: ${gigabytes(machine.memoryAvailable)}`],
     ["disk", diskFree === undefined ? "unknown" : `${gigabytes(diskFree)} free in ${process.cwd()}`],
-    ["CUDA", machine.gpus.length > 0 ? machine.gpus.join("; ") : "no GPU found (none is needed)"],
+    ["CUDA", describeCuda(machine.gpus, built?.cuda)],
   ];
+}
+
+function describeCuda(gpus: readonly string[], build: RuntimeInfo["cuda"]): string {
+  const found = gpus.length > 0 ? gpus.join("; ") : "no GPU found (none is needed)";
+  if (build === undefined) return `${found}; this build is for the CPU`;
+  const version = (value: number): string => `${Math.floor(value / 1000)}.${(value % 1000) / 10}`;
+  const driver = build.driver > 0 ? `, driver for CUDA ${version(build.driver)}` : "";
+  const usable = build.problem === "" ? `devices: ${build.numDevices}` : build.problem;
+  return `${found}; built with CUDA ${version(build.built)}${driver}, ${usable}`;
 }
 
 function describeLibtorch(libtorch: Findings["libtorch"]): string | undefined {

@@ -31,6 +31,16 @@ export interface RuntimeInfo {
   /** libtorch's name for the vector unit it uses: AVX512, AVX2, DEFAULT. */
   readonly cpuCapability: string;
   readonly numThreads: number;
+  /** Of a build for NVIDIA GPUs; absent in one for the CPU. */
+  readonly cuda?: {
+    /** Of the toolkit that compiled it: 13000 for 13.0. */
+    readonly built: number;
+    /** Newest CUDA version that the driver takes; 0 without a driver. */
+    readonly driver: number;
+    readonly numDevices: number;
+    /** Why no device can be used; empty where one can. */
+    readonly problem: string;
+  };
   /** Built with PAPO_TESTING: single ops are exported. */
   readonly testing: boolean;
 }

@@ -1,5 +1,6 @@
 #include "addon/exports.h"
 #include "addon/policy_values.h"
+#include "core/cuda_info.h"
 #include "core/torch_compat.h"
 
 namespace papo {
@@ -25,7 +26,7 @@ constexpr const char* kVectorUnit =
     "no vector unit";
 #endif
 
-// runtimeInfo(): {torchVersion, compiler, vectorUnit, cpuCapability, numThreads, testing}
+// runtimeInfo(): {torchVersion, compiler, vectorUnit, cpuCapability, numThreads, cuda?, testing}
 Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
   auto env = info.Env();
   return guarded(env, "runtime_info", [&] {
@@ -35,6 +36,14 @@ Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
     out.Set("vectorUnit", kVectorUnit);
     out.Set("cpuCapability", at::get_cpu_capability());
     out.Set("numThreads", at::get_num_threads());
+    if (const auto cuda = cuda_info()) {
+      auto object = Napi::Object::New(env);
+      object.Set("built", cuda->built);
+      object.Set("driver", cuda->driver);
+      object.Set("numDevices", cuda->num_devices);
+      object.Set("problem", cuda->problem);
+      out.Set("cuda", object);
+    }
 #ifdef PAPO_TESTING
     out.Set("testing", true);
 #else

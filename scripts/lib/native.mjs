@@ -12,7 +12,7 @@ import { hashInputs, readStamp, root, setupDir, SetupError, writeAtomic, writeSt
 export const addon = join(root, "build", "Release", "papo.node");
 const cache = join(root, "build", "CMakeCache.txt");
 /** What one compiler process takes with libtorch's headers. */
-const bytesPerJob = 2e9;
+export const bytesPerJob = 2e9;
 
 const require = createRequire(import.meta.url);
 
