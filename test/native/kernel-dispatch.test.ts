@@ -1,9 +1,18 @@
 // Ops and whole steps on the device `emulated`: the way that CUDA takes, with the kernels on the CPU, beside the CPU's.
 import { describe, expect, test } from "vitest";
-import type { AdamwSpec, DeviceName, LossSpec, OpSpec, PolicyOptions, UpdateInputs } from "../../lib/native/binding.ts";
+import type {
+  AdamwSpec,
+  DeviceName,
+  LossSpec,
+  MaskedView,
+  OpSpec,
+  PolicyOptions,
+  UpdateInputs,
+} from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { objectiveCase, plainSpec, testing } from "../support/objective.ts";
 import {
+  batchOf,
   gradientOf,
   keep,
   logProbs,
@@ -12,6 +21,7 @@ import {
   mixedGroups,
   nearLogProbs,
   relativeDifference,
+  score,
   setWeight,
   tinyPolicy,
   update,
@@ -55,12 +65,7 @@ describe.each(cases)("%s %j", (op, sizes) => {
 test("attention by runs of sequences as composed, over groups and windows", async () => {
   const sizes = { heads: 6, kvHeads: 2, headSize: 24 };
   const plans = {
-    groups: [
-      [37, 7, 0, 1, 24],
-      [5, 3],
-      [1, 2],
-      [7],
-    ],
+    groups: [[37, 7, 0, 1, 24], [5, 3], [1, 2], [7]],
     fullBlocks: [16, 1, 24],
   };
   expect(await worst("group_attention", "float32", sizes, plans)).toBeLessThan(1e-5);
@@ -229,6 +234,42 @@ describe.each(Object.entries(stepSpecs))("a whole step, %s", (name, [spec, more]
   });
 });
 
+test("recomputed activations and a frozen vision tower give the same gradient on the device", async () => {
+  const spec: LossSpec = { ...plainSpec, klPrcp: { coef: 0.2, estimator: "k3" } };
+  const groups = mixedGroups();
+  const options = { freezeVisionTower: true, checkpointActivations: true };
+  const gradients = [];
+  for (const device of ["cpu", "emulated"] as const) {
+    const policy = await tinyPolicy({ ...options, device });
+    const augLogProbs = await score(policy, batchOf(groups), { view: maskedView });
+    gradients.push((await update(policy, groups, spec, { augLogProbs })).gradient);
+  }
+  const [cpu, emulated] = gradients;
+  expect(worstTensor(emulated ?? new Map(), cpu ?? new Map([["absent", Float64Array.of(1)]]))).toBeLessThan(1e-5);
+});
+
+const views: Record<string, MaskedView> = {
+  "patches, black": { ...maskedView, patchPx: 28 },
+  "patches, mean, exactly so many": { ...maskedView, fill: "mean", exact: true },
+  "patches, noise, a mask for each response": { ...maskedView, fill: "noise", perResponse: true },
+  "raw pictures": { ...maskedView, mode: "raw" },
+};
+
+test.each(Object.entries(views))("log-probs of both views as on the CPU: %s", async (_, view) => {
+  const batch = batchOf(mixedGroups());
+  const scored = [];
+  for (const device of ["cpu", "emulated"] as const) {
+    const policy = await tinyPolicy({ device, trained: false });
+    const options = { temperature: 0.7, entropy: false, maxTokens: 80, firstGroup: 1, view };
+    const { plain, masked } = await native.computePlainAndMasked(policy, batch, options);
+    scored.push(await native.logProbValues(keep(masked)), (await native.logProbValues(keep(plain))).slice(6));
+  }
+  const [cpuMasked, cpuPlain, masked, plain] = scored;
+  expect(largest(masked ?? new Float64Array(), cpuMasked ?? Float64Array.of(NaN))).toBeLessThan(1e-5);
+  expect(largest(plain ?? new Float64Array(), cpuPlain ?? Float64Array.of(NaN))).toBeLessThan(1e-5);
+  expect(largest(cpuMasked?.slice(6) ?? new Float64Array(), cpuPlain ?? new Float64Array())).toBeGreaterThan(1e-3);
+});
+
 describe.each(["adamw", "adamw_bf16"] as const)("%s", (strategy) => {
   test.each(["float32", "bfloat16"] as const)("moves %s weights as on the CPU, three steps in a row", async (dtype) => {
     const run = async (device: DeviceName) => {
@@ -262,7 +303,12 @@ test("a gradient that is not finite skips the step on the device and counts none
   const optimizer = keep(await native.createOptimizer(policy, adamw));
   const before = await weightsOf(policy);
   const name = "model.norm.weight";
-  await testing.setPolicyValues(policy, name, "gradient", (before.get(name) ?? new Float64Array()).map(() => Infinity));
+  await testing.setPolicyValues(
+    policy,
+    name,
+    "gradient",
+    (before.get(name) ?? new Float64Array()).map(() => Infinity),
+  );
   expect(await native.optimizerStep(optimizer, policy, 1e-2, 1)).toEqual({ gradNorm: Infinity, skipped: true });
   expect(native.optimizerNumSteps(optimizer)).toBe(0);
   expect(worstTensor(await weightsOf(policy), before)).toBe(0);
