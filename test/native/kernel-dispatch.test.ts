@@ -55,9 +55,22 @@ const cases: readonly (readonly [Op, Record<string, number>])[] = [
   ["layer_output", { rows: 37, width: 111, inner: 37, attended: 24, bias: 1 }],
 ];
 
+const norms = ["rms_norm", "rms_norm_grad_weight", "rms_norm_grad_x"];
+const launches: Partial<Record<Op, readonly string[]>> = {
+  rms_norm: norms,
+  swiglu: ["swiglu", "swiglu_backward"],
+  rope: ["rope"],
+  token_log_probs: ["token_log_probs", "token_log_probs_backward_"],
+  kl_divergence: ["kl_divergence", "kl_divergence_backward_"],
+  layer_input: [...norms, "rope"],
+  layer_output: [...norms, "swiglu", "swiglu_backward"],
+};
+
 describe.each(cases)("%s %j", (op, sizes) => {
   test("by kernels as composed, forward and backward", async () => {
+    await testing.kernelLaunches();
     expect(await worst(op, "float32", sizes)).toBeLessThan(1e-5);
+    expect(Object.keys(await testing.kernelLaunches()).sort()).toEqual(launches[op] ?? []);
     expect(await worst(op, "bfloat16", sizes)).toBeLessThan(0.02);
   });
 });
@@ -74,13 +87,13 @@ test("attention by runs of sequences as composed, over groups and windows", asyn
 
 type Values = ReadonlyMap<string, Float64Array>;
 
-const norm = (values: Float64Array) => Math.hypot(...values);
+const length = (values: Float64Array) => Math.hypot(...values);
 
 /** Largest |difference| / |expected| of a tensor, over all tensors; one of zeros counts as 0 when both are. */
 function worstTensor(actual: Values, expected: Values): number {
   const ratios = Array.from(expected, ([name, values]) => {
-    const difference = norm(values.map((value, i) => value - (actual.get(name)?.[i] ?? NaN)));
-    return difference === 0 ? 0 : difference / norm(values);
+    const difference = length(values.map((value, i) => value - (actual.get(name)?.[i] ?? NaN)));
+    return difference === 0 ? 0 : difference / length(values);
   });
   return Math.max(...ratios);
 }
@@ -312,7 +325,7 @@ test("a gradient that is not finite skips the step on the device and counts none
   expect(await native.optimizerStep(optimizer, policy, 1e-2, 1)).toEqual({ gradNorm: Infinity, skipped: true });
   expect(native.optimizerNumSteps(optimizer)).toBe(0);
   expect(worstTensor(await weightsOf(policy), before)).toBe(0);
-  expect(norm((await gradientOf(policy)).get(name) ?? Float64Array.of(NaN))).toBe(0);
+  expect(length((await gradientOf(policy)).get(name) ?? Float64Array.of(NaN))).toBe(0);
 });
 
 test("logits that are not finite name their row", async () => {
