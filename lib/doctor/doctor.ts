@@ -63,6 +63,7 @@ export function describeFindings({
     ["built by", built ? `${built.compiler}, for ${built.vectorUnit}` : "unknown"],
     ["libtorch", describeLibtorch(libtorch) ?? built?.torchVersion ?? "unknown"],
     ["threads", built ? `${built.numThreads}, libtorch uses ${built.cpuCapability}` : "unknown"],
+    ["products", built ? `float32 by ${built.floatProduct}, bfloat16 by ${built.bfloat16Product}` : "unknown"],
     ["processor", `${machine.processor}, cores: ${machine.cores}, ${machine.features.join(" ")}`],
     ["memory", `${gigabytes(machine.memoryTotal)}, available: ${gigabytes(machine.memoryAvailable)}`],
     ["disk", diskFree === undefined ? "unknown" : `${gigabytes(diskFree)} free in ${process.cwd()}`],

@@ -30,6 +30,10 @@ export interface RuntimeInfo {
   readonly vectorUnit: string;
   /** libtorch's name for the vector unit it uses: AVX512, AVX2, DEFAULT. */
   readonly cpuCapability: string;
+  /** What multiplies float32 matrices on this CPU, the faster of the two: BLAS (MKL on x86-64) or oneDNN. */
+  readonly floatProduct: ProductLibrary;
+  /** Likewise bfloat16 ones: BLAS, or float32 where the processor has no instructions for them. */
+  readonly bfloat16Product: ProductLibrary;
   readonly numThreads: number;
   /** Of a build for NVIDIA GPUs; absent in one for the CPU. */
   readonly cuda?: {
@@ -43,6 +47,19 @@ export interface RuntimeInfo {
   };
   /** Built with PAPO_TESTING: single ops are exported. */
   readonly testing: boolean;
+}
+
+export type ProductLibrary = "BLAS" | "oneDNN" | "float32";
+
+/** Arithmetic that was done, in FLOP: matrix products by 2 M N K, attention by 4 E a head and visible pair. */
+export interface FlopCounts {
+  /** The vision tower with its attention. */
+  readonly vision: number;
+  /** The decoder layers' products. */
+  readonly body: number;
+  /** Of the language model. */
+  readonly attention: number;
+  readonly head: number;
 }
 
 /** The bicubic resizer: transformers' default image processor, or its PIL-backed one. */
@@ -262,6 +279,12 @@ export interface WatchOptions {
 export interface NativeModule {
   runtimeInfo(): RuntimeInfo;
   setNumThreads(numThreads: number): Promise<void>;
+  /** Of all calls since the last one, in call order; counting begins anew. */
+  takeFlops(): Promise<FlopCounts>;
+  /** FLOP/s of a large float32 product on all threads: a tenth of a second. Not counted. */
+  productRate(): Promise<number>;
+  /** Bytes/s that all threads read from memory: a tenth of a second, 256 MiB. */
+  memoryRate(): Promise<number>;
   createCancelFlag(): CancelHandle;
   raiseCancelFlag(flag: CancelHandle): void;
   dispose(handle: Handle<string>): void;

@@ -1,9 +1,15 @@
 // Arithmetic of one packed pass over groups, as native/model/qwen2_5_vl/policy.cc runs it: each picture through the
 // vision tower once, the prompt once, n - 1 rows for a response of n tokens, and the head on the n rows that predict
-// them. A product [M, K] x [K, N] counts 2 MKN; attention counts 4 E a head for each visible (query, key) pair.
+// them; behind the last layer's attention only rows that predict something go on. A product [M, K] x [K, N] counts 2 MKN; attention counts 4 E a head for each visible (query, key) pair.
 // Norms, activations, rotations and softmax are not counted. What a step does with passes is step-flops.ts.
 import type { VisionConfig } from "../policy/model-config.ts";
-import { languageLayerWeights, mergerWeights, patchNumel, visionBlockWeights } from "./weights.ts";
+import {
+  languageLayerWeights,
+  languageOutputWeights,
+  mergerWeights,
+  patchNumel,
+  visionBlockWeights,
+} from "./weights.ts";
 import type { ModelSizes } from "./weights.ts";
 
 /** Frames, rows and columns of a picture, in patches. */
@@ -97,7 +103,10 @@ export function visionPassFlops(
   };
 }
 
-/** Rows of a group: prompt, response, head, and the (query, key) pairs that each head of each layer sees. */
+/**
+ * Rows of a group: its responses', those of the head, those that predict (the prompt's last row for all responses at
+ * once), and the (query, key) pairs that each head of each layer sees.
+ */
 export function groupRows({ promptTokens, responseLengths }: GroupShape) {
   let [response, head, responsePairs] = [0, 0, 0];
   for (const length of responseLengths) {
@@ -106,16 +115,27 @@ export function groupRows({ promptTokens, responseLengths }: GroupShape) {
     head += length;
     responsePairs += rows * promptTokens + (rows * (rows + 1)) / 2;
   }
-  return { response, head, promptPairs: (promptTokens * (promptTokens + 1)) / 2, responsePairs };
+  const predicting = response + (head > 0 ? 1 : 0);
+  return { response, head, predicting, promptPairs: (promptTokens * (promptTokens + 1)) / 2, responsePairs };
 }
 
-/** Language FLOP of so many rows, (query, key) pairs a head, and rows of the head. */
+/** What a pass through the language model has. */
+export interface LanguageRows {
+  readonly rows: number;
+  /** Rows that go on behind the last layer's attention. */
+  readonly predicting: number;
+  /** (query, key) pairs a head. */
+  readonly pairs: number;
+  readonly headRows: number;
+}
+
+/** Language FLOP of a pass. */
 export function languageFlops(
   { text }: ModelSizes,
-  { rows, pairs, headRows }: { rows: number; pairs: number; headRows: number },
+  { rows, predicting, pairs, headRows }: LanguageRows,
 ): Pick<PassFlops, "body" | "attention" | "head"> {
   return {
-    body: 2 * rows * text.numLayers * languageLayerWeights(text),
+    body: 2 * (rows * text.numLayers * languageLayerWeights(text) - (rows - predicting) * languageOutputWeights(text)),
     attention: 4 * pairs * text.headSize * text.numHeads * text.numLayers,
     head: 2 * headRows * text.vocabSize * text.hiddenSize,
   };
@@ -124,10 +144,15 @@ export function languageFlops(
 /** FLOP of one forward pass over one group. */
 export function groupFlops(model: ModelSizes, group: GroupShape): PassFlops {
   const rows = groupRows(group);
-  const pairs = rows.promptPairs + rows.responsePairs;
+  const { predicting, promptPairs, responsePairs } = rows;
   return {
     ...visionPassFlops(model.vision, group.grids),
-    ...languageFlops(model, { rows: group.promptTokens + rows.response, pairs, headRows: rows.head }),
+    ...languageFlops(model, {
+      rows: group.promptTokens + rows.response,
+      predicting,
+      pairs: promptPairs + responsePairs,
+      headRows: rows.head,
+    }),
   };
 }
 

@@ -18,7 +18,7 @@ import type { Lengths } from "./workload.ts";
 export function everyRowFlops(model: ModelSizes, groups: readonly GroupShape[]): PassFlops {
   const sequence = (group: GroupShape, rows: number) => ({
     ...visionPassFlops(model.vision, group.grids),
-    ...languageFlops(model, { rows, pairs: (rows * (rows + 1)) / 2, headRows: rows }),
+    ...languageFlops(model, { rows, predicting: rows, pairs: (rows * (rows + 1)) / 2, headRows: rows }),
   });
   return addFlops(
     groups.flatMap((group) => group.responseLengths.map((length) => sequence(group, group.promptTokens + length))),

@@ -1,6 +1,6 @@
 // Arithmetic of one training step: which passes it makes over which groups, and what a backward pass adds to a forward.
 import { needsAugLogProbs } from "../algorithm/loss-spec.ts";
-import type { RunConfig } from "../config/schema.ts";
+import type { AlgorithmConfig, RunConfig } from "../config/schema.ts";
 import { addFlops, groupRows, languageFlops, passFlops, scaleFlops, visionPassFlops } from "./flops.ts";
 import type { GroupShape, PassFlops } from "./flops.ts";
 import type { ModelSizes } from "./weights.ts";
@@ -38,25 +38,34 @@ export interface StepFlops {
   readonly update: PassFlops;
 }
 
-/** As native/ops/token_log_probs.cc has it: the backward pass forms the logits again. */
-const headProducts = 4;
+/**
+ * As native/rl/update.cc has it: where the loss is a sum of one function of each token's log-prob, the head's gradient
+ * is formed while the logits are there, else logits are formed again in the backward pass.
+ */
+export function headProducts({ policyLoss, entropy, klPrcp }: AlgorithmConfig, trainedAug: boolean): 3 | 4 {
+  const ofOneToken = policyLoss === "ppo" && entropy.kind === "sampled";
+  return ofOneToken && !(klPrcp.enabled && klPrcp.tokenTopP !== null) && !trainedAug ? 3 : 4;
+}
 
 /**
  * The passes of a run's step over `numGroups` groups. While the weights are still the rollout's, old is the new log-prob
  * without its gradient, so the groups of the first optimizer step need no pass of their own; a KL in the reward needs
- * the old log-probs of all, and so do further epochs. lib/trainer/updater.ts scores all groups whenever there are
- * several optimizer steps, for the KL in its samples: there, old is a whole pass.
+ * the old log-probs of all, and so do further epochs. Source: lib/trainer/score-step.ts.
  */
 export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroups: number): StepPasses {
   const all = algorithm.klRef.mode === "reward" || algorithm.epochs > 1;
   const augmented = needsAugLogProbs(algorithm);
-  const trained = aug.grad === "recompute";
+  const trained = augmented && aug.grad === "recompute";
   return {
     oldFrom: all ? 0 : Math.min(numGroups, optim.globalBatchSize),
     ref: algorithm.klRef.mode !== "off",
     aug: !augmented ? "none" : trained ? "trained" : "scored",
     augPerResponse: aug.per === "response",
-    update: { recompute: model.activationCheckpoint, freezeVisionTower: model.freezeVisionTower, headProducts },
+    update: {
+      recompute: model.activationCheckpoint,
+      freezeVisionTower: model.freezeVisionTower,
+      headProducts: headProducts(algorithm, trained),
+    },
     epochs: algorithm.epochs,
   };
 }
@@ -78,7 +87,12 @@ export function prefillFlops(model: ModelSizes, groups: readonly GroupShape[]): 
   return addFlops(
     groups.map((group) => ({
       ...visionPassFlops(model.vision, group.grids),
-      ...languageFlops(model, { rows: group.promptTokens, pairs: groupRows(group).promptPairs, headRows: 1 }),
+      ...languageFlops(model, {
+        rows: group.promptTokens,
+        predicting: 1,
+        pairs: groupRows(group).promptPairs,
+        headRows: 1,
+      }),
     })),
   );
 }
@@ -89,7 +103,8 @@ export function decodeFlops(model: ModelSizes, groups: readonly GroupShape[]): P
   return addFlops(
     groups.map((group) => {
       const { response, responsePairs } = groupRows(group);
-      return { ...noVision, ...languageFlops(model, { rows: response, pairs: responsePairs, headRows: response }) };
+      const rows = { rows: response, predicting: response, pairs: responsePairs, headRows: response };
+      return { ...noVision, ...languageFlops(model, rows) };
     }),
   );
 }

@@ -9,6 +9,11 @@ export function languageLayerWeights({ hiddenSize, intermediateSize, numHeads, n
   return hiddenSize * headSize * (2 * numHeads + 2 * numKvHeads) + 3 * hiddenSize * intermediateSize;
 }
 
+/** Those of them behind the attention: o, gate, up, down. */
+export function languageOutputWeights({ hiddenSize, intermediateSize, numHeads, headSize }: TextConfig): number {
+  return hiddenSize * headSize * numHeads + 3 * hiddenSize * intermediateSize;
+}
+
 /** Weights of one vision block's products: qkv, proj, gate, up, down. */
 export function visionBlockWeights({ hiddenSize, intermediateSize }: VisionConfig): number {
   return 4 * hiddenSize * hiddenSize + 3 * hiddenSize * intermediateSize;

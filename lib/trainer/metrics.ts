@@ -9,7 +9,8 @@ import type { StepMetrics } from "../types.ts";
  */
 export type Reduction = "mean" | "tokenMean" | "lossMean" | "sum" | "max" | "min" | "last";
 
-export type Unit = "1" | "nat" | "reward" | "token" | "s" | "ms/token" | "token/s" | "GB" | "count";
+export type Unit =
+  "1" | "nat" | "reward" | "token" | "s" | "ms/token" | "token/s" | "TFLOP" | "TFLOP/s" | "GB" | "count";
 
 export interface MetricRow {
   /** `*` stands for one part of the name: a reward part, a phase. */
@@ -55,6 +56,9 @@ export const metricTable: readonly MetricRow[] = [
   // own
   ...rows("1", "mean", ["actor/total_loss"]),
   ...rows("nat", "last", ["val/sft_loss"]),
+  ...rows("TFLOP", "sum", ["perf/tflop_vision", "perf/tflop_body", "perf/tflop_attention", "perf/tflop_head"]),
+  ...rows("1", "last", ["perf/mfu"]),
+  ...rows("TFLOP/s", "last", ["perf/peak_tflops"]),
   ...rows("count", "sum", ["actor/skipped_updates", "data/skipped", "reward/symbolic_skipped"]),
   ...rows("count", "sum", ["rollout/rounds", "rollout/kept_groups", "rollout/generated_groups"]),
   ...spread("val/response_length", "token"),

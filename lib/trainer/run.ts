@@ -10,6 +10,7 @@ import { Rollout } from "../rollout/rollout.ts";
 import type { Prompt } from "../types.ts";
 import { type CheckpointParts, readTrainerState, restoreState, takeState } from "./checkpoint.ts";
 import type { Disposal } from "./disposal.ts";
+import { FlopMeter } from "./flop-meter.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
 import { type LoopParts, RunLoop, type TrainResult, type Validation } from "./run-loop.ts";
@@ -63,6 +64,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       scorer,
       updater,
       progress,
+      flopMeter: await FlopMeter.create("cpu"),
       modelConfig: policy.config,
       promptText,
     }),

@@ -14,6 +14,7 @@ import { type Processor, releasePrompt } from "../processor/processor.ts";
 import { promptInput } from "../rollout/rollout.ts";
 import type { Prompt } from "../types.ts";
 import { type CheckpointParts, takeState } from "./checkpoint.ts";
+import { FlopMeter } from "./flop-meter.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
 import { openPolicy, resume } from "./run.ts";
@@ -66,7 +67,8 @@ async function openParts(run: OpenedRun): Promise<LoopParts> {
   });
   const klController = new KlController(config.algorithm.klRef);
   const checkpoint: CheckpointParts = { optimizer, stream, klController, sideFileDirs: run.sideFileDirs };
-  const stepper = new SupervisedStepper({ config, optimizer, stream, processor, totalSteps });
+  const flopMeter = await FlopMeter.create("cpu");
+  const stepper = new SupervisedStepper({ config, optimizer, stream, processor, flopMeter, totalSteps });
   return {
     stepper,
     checkpoint,
@@ -82,6 +84,7 @@ interface StepperParts {
   readonly optimizer: PolicyOptimizer;
   readonly stream: ExampleStream;
   readonly processor: Processor;
+  readonly flopMeter: FlopMeter;
   readonly totalSteps: number;
 }
 
@@ -94,7 +97,8 @@ class SupervisedStepper implements Stepper {
   }
 
   async step(step: number, signal?: AbortSignal): Promise<TrainedStep> {
-    const { config, optimizer, stream, processor, totalSteps } = this.#parts;
+    const { config, optimizer, stream, processor, flopMeter, totalSteps } = this.#parts;
+    await flopMeter.begin();
     const timer = new PhaseTimer();
     const skippedBefore = stream.numSkipped;
     const prompts = await timer.measure("data", () => stream.next(config.data.rolloutBatchSize, signal));
@@ -123,6 +127,7 @@ class SupervisedStepper implements Stepper {
           "actor/lr": lr,
           ...lengthMetrics("response_length", lengths, config.data.maxResponseLength),
           ...timer.metrics({ responseTokens: report.numTokens, totalTokens: report.numTokens + promptTokens }),
+          ...(await flopMeter.metrics(timer.seconds)),
           "data/skipped": stream.numSkipped - skippedBefore,
           "data/epoch": stream.epoch,
           ...memoryMetrics(),

@@ -117,9 +117,14 @@ export class PhaseTimer {
     }
   }
 
+  /** Of the step so far, in s. */
+  get seconds(): number {
+    return (this.#now() - this.#startMs) / 1000;
+  }
+
   /** `timing_s/*` with the whole step, `timing_per_token_ms/*`, and the `perf/` rates on `numDevices` devices. */
   metrics({ responseTokens, totalTokens }: StepTokens, numDevices = 1): StepMetrics {
-    const stepS = (this.#now() - this.#startMs) / 1000;
+    const stepS = this.seconds;
     const perToken = (phases: readonly string[], tokens: number) =>
       phases
         .filter((phase) => this.#seconds.has(phase) && tokens > 0)

@@ -10,6 +10,7 @@ import { scoreGroups } from "../reward/score-groups.ts";
 import type { Rollout } from "../rollout/rollout.ts";
 import type { Prompt, RewardedGroup, StepMetrics } from "../types.ts";
 import { Collector, type RolloutBatch } from "./collect.ts";
+import type { FlopMeter } from "./flop-meter.ts";
 import type { Progress } from "./progress.ts";
 import type { Stepper, TrainedStep } from "./run-loop.ts";
 import type { SampledGroup } from "./samples.ts";
@@ -25,6 +26,7 @@ export interface TrainerParts {
   readonly scorer: Scorer;
   readonly updater: Updater;
   readonly progress: Progress;
+  readonly flopMeter: FlopMeter;
   /** Of the policy. */
   readonly modelConfig: ModelConfig;
   /** A prompt as text for samples. */
@@ -52,7 +54,8 @@ export class Trainer implements Stepper {
 
   /** One policy step. Logging, checkpoints and evaluation belong to the caller. */
   async step(step: number, signal?: AbortSignal): Promise<TrainedStep> {
-    const { updater } = this.#parts;
+    const { updater, flopMeter } = this.#parts;
+    await flopMeter.begin();
     const timer = new PhaseTimer();
     const before = this.#counters();
     const batch = await this.#collector.collect(step, timer, signal);
@@ -65,7 +68,11 @@ export class Trainer implements Stepper {
         signal,
       );
       return {
-        metrics: { ...rewards, ...this.#metrics(batch, result, { timer, before }) },
+        metrics: {
+          ...rewards,
+          ...this.#metrics(batch, result, { timer, before }),
+          ...(await flopMeter.metrics(timer.seconds)),
+        },
         samples: this.#samples(batch.groups, result),
       };
     } finally {

@@ -1,7 +1,10 @@
 #include "addon/exports.h"
 #include "addon/policy_values.h"
 #include "core/cuda_info.h"
+#include "core/flops.h"
 #include "core/torch_compat.h"
+#include "ops/machine_rates.h"
+#include "ops/product.h"
 
 namespace papo {
 namespace {
@@ -26,7 +29,8 @@ constexpr const char* kVectorUnit =
     "no vector unit";
 #endif
 
-// runtimeInfo(): {torchVersion, compiler, vectorUnit, cpuCapability, numThreads, cuda?, testing}
+// runtimeInfo(): {torchVersion, compiler, vectorUnit, cpuCapability, floatProduct, bfloat16Product, numThreads,
+// cuda?, testing}
 Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
   auto env = info.Env();
   return guarded(env, "runtime_info", [&] {
@@ -35,6 +39,15 @@ Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
     out.Set("compiler", kCompiler);
     out.Set("vectorUnit", kVectorUnit);
     out.Set("cpuCapability", at::get_cpu_capability());
+    // Measured when they are read: that of bfloat16 may take a tenth of a second.
+    const auto product = [&](const char* name, ProductLibrary (*library)()) {
+      const auto get = [library](const Napi::CallbackInfo& info) -> Napi::Value {
+        return Napi::String::New(info.Env(), name_of(library()));
+      };
+      out.DefineProperty(Napi::PropertyDescriptor::Accessor(env, out, name, get, napi_enumerable));
+    };
+    product("floatProduct", float_product_library);
+    product("bfloat16Product", bfloat16_product_library);
     out.Set("numThreads", at::get_num_threads());
     if (const auto cuda = cuda_info()) {
       auto object = Napi::Object::New(env);
@@ -69,6 +82,32 @@ Napi::Value SetNumThreads(const Napi::CallbackInfo& info) {
   });
 }
 
+// takeFlops(): Promise<{vision, body, attention, head}>
+Napi::Value TakeFlops(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "take_flops", [&] {
+    return run_on_device(info.Env(), "take_flops", take_flops, [](Napi::Env env, const FlopCounts& counts) {
+      auto out = Napi::Object::New(env);
+      const char* names[kNumFlopPhases] = {"vision", "body", "attention", "head"};
+      for (size_t i = 0; i < kNumFlopPhases; ++i) out.Set(names[i], counts[i]);
+      return out;
+    });
+  });
+}
+
+Napi::Value rate_to_js(Napi::Env env, double rate) { return Napi::Number::New(env, rate); }
+
+// productRate(): Promise<number>
+Napi::Value ProductRate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "product_rate",
+                 [&] { return run_on_device(info.Env(), "product_rate", product_rate, rate_to_js); });
+}
+
+// memoryRate(): Promise<number>
+Napi::Value MemoryRate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "memory_rate",
+                 [&] { return run_on_device(info.Env(), "memory_rate", memory_rate, rate_to_js); });
+}
+
 // createCancelFlag(): CancelHandle
 Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info) {
   return make_handle(info.Env(), std::make_shared<CancelFlag>());
@@ -97,6 +136,9 @@ Napi::Value Dispose(const Napi::CallbackInfo& info) {
 void export_runtime(Napi::Env env, Napi::Object exports) {
   exports.Set("runtimeInfo", Napi::Function::New(env, RuntimeInfo, "runtimeInfo"));
   exports.Set("setNumThreads", Napi::Function::New(env, SetNumThreads, "setNumThreads"));
+  exports.Set("takeFlops", Napi::Function::New(env, TakeFlops, "takeFlops"));
+  exports.Set("productRate", Napi::Function::New(env, ProductRate, "productRate"));
+  exports.Set("memoryRate", Napi::Function::New(env, MemoryRate, "memoryRate"));
   exports.Set("createCancelFlag", Napi::Function::New(env, CreateCancelFlag, "createCancelFlag"));
   exports.Set("raiseCancelFlag", Napi::Function::New(env, RaiseCancelFlag, "raiseCancelFlag"));
   exports.Set("dispose", Napi::Function::New(env, Dispose, "dispose"));

@@ -1,5 +1,6 @@
 #include "attention/kv_cache.h"
 #include "attention/tile.h"
+#include "core/flops.h"
 #include "core/parallel.h"
 
 namespace papo {
@@ -122,6 +123,9 @@ class RunDecoder {
 at::Tensor decode_attention(const at::Tensor& q_MHE, const std::vector<DecodeRow>& rows, const KvShape& shape,
                             int64_t layer) {
   auto out = at::empty(q_MHE.sizes(), q_MHE.options());
+  double pairs = 0;
+  for (const auto& row : rows) pairs += static_cast<double>(row.prompt->num_tokens() + row.own->num_tokens());
+  count_flops(4 * pairs * static_cast<double>(q_MHE.size(1) * shape.head_size), FlopPhase::kAttention);
   const auto runs = rows_by_prompt(rows);
   const int64_t kv_heads = shape.num_kv_heads, heads = q_MHE.size(1);
   const float* q = q_MHE.data_ptr<float>();

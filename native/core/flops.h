@@ -4,19 +4,24 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace papo {
 
 enum class FlopPhase { kVision, kBody, kAttention, kHead };  // kAttention: of the language model
 inline constexpr size_t kNumFlopPhases = 4;
+using FlopCounts = std::array<double, kNumFlopPhases>;
 
-// The device thread's counts since it began, and what it computes at present.
-inline thread_local std::array<double, kNumFlopPhases> flop_counts{};
+// The device thread's counts since they were last taken, and what it computes at present.
+inline thread_local FlopCounts flop_counts{};
 inline thread_local FlopPhase flop_phase = FlopPhase::kBody;
 
 inline void count_flops(double flops, FlopPhase phase = flop_phase) {
   flop_counts[static_cast<size_t>(phase)] += flops;
 }
+
+// The counts so far, which begin anew.
+inline FlopCounts take_flops() { return std::exchange(flop_counts, {}); }
 
 class FlopScope {
  public:

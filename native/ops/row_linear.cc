@@ -1,6 +1,7 @@
 #include "ops/row_linear.h"
 
 #include "core/error.h"
+#include "core/flops.h"
 #include "core/parallel.h"
 #include "core/vec.h"
 
@@ -200,6 +201,7 @@ at::Tensor RowLinear::operator()(const at::Tensor& x_NI) const {
   check(type == weight_.value.scalar_type() && (type == at::kFloat || type == at::kBFloat16), "row_linear",
         "takes float32 or bfloat16, rows and weights alike", "E_DTYPE");
   poll_cancel();
+  count_flops(2.0 * static_cast<double>(x_NI.size(0)) * static_cast<double>(weight_.value.numel()));
   return type == at::kFloat ? multiply<float>(x_NI, weight_, bias_, panels_)
                             : multiply<at::BFloat16>(x_NI, weight_, bias_, panels_);
 }

@@ -1,5 +1,6 @@
 #include "rollout/cpu_decoder.h"
 
+#include "core/flops.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/vec.h"
@@ -84,7 +85,10 @@ at::Tensor CpuDecoder::step(const std::vector<DecodingResponse*>& responses, con
   return rms_norm(x, policy_.language.norm, text.rms_norm_eps);
 }
 
-at::Tensor CpuDecoder::logits(const at::Tensor& hidden_MD) const { return head_(hidden_MD).to(at::kFloat); }
+at::Tensor CpuDecoder::logits(const at::Tensor& hidden_MD) const {
+  const FlopScope scope(FlopPhase::kHead);
+  return head_(hidden_MD).to(at::kFloat);
+}
 
 SampledTokens CpuDecoder::sample(const at::Tensor& logits_MV, const std::vector<SampleRow>& rows,
                                  const SamplingSpec& spec, const std::vector<int64_t>& forbidden_ids) {

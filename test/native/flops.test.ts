@@ -1,0 +1,146 @@
+// What the native core counts against the plan's model of it (lib/plan/flops.ts, step-flops.ts), phase by phase.
+import { beforeEach, describe, expect, test } from "vitest";
+import type { FlopCounts, GroupInput, LossSpec, PolicyOptions, UpdateInputs } from "../../lib/native/binding.ts";
+import { loadNative } from "../../lib/native/load.ts";
+import { passFlops, visionFlops } from "../../lib/plan/flops.ts";
+import type { GroupShape, PassFlops } from "../../lib/plan/flops.ts";
+import { decodeFlops, prefillFlops, unshared, updateFlops } from "../../lib/plan/step-flops.ts";
+import { fullSpec, plainSpec } from "../support/objective.ts";
+import {
+  batchOf,
+  inputsFor,
+  maskedView,
+  mixedGroups,
+  nearLogProbs,
+  picture,
+  prompt,
+  response,
+  score,
+  tinyConfig,
+  tinyPolicy,
+} from "../support/tiny-policy.ts";
+
+const native = loadNative();
+
+/** A picture beyond a window, no picture, two pictures; lengths of 1, 2 and 37; several responses and one. */
+function groups(): GroupInput[] {
+  return [
+    { prompt: prompt("large", [3, picture(5, 168, 252), 9]), responses: [1, 37, 2].map(response) },
+    { prompt: prompt("text", [11, 12, 13, 14, 15, 16, 17]), responses: [response(7, 4)] },
+    { prompt: prompt("two", [picture(6, 84, 84), 21, picture(7, 56, 140)]), responses: [1, 1].map(response) },
+  ];
+}
+
+function shapes(of: readonly GroupInput[]): GroupShape[] {
+  return of.map(({ prompt: { ids, images }, responses }) => ({
+    promptTokens: ids.length,
+    grids: images.map((image) => native.imageInfo(image).gridThw),
+    responseLengths: responses.map(({ length }) => length),
+  }));
+}
+
+function expectCounted(counted: FlopCounts, ...passes: readonly PassFlops[]): void {
+  const sum = (part: (pass: PassFlops) => number) => passes.reduce((total, pass) => total + part(pass), 0);
+  const modelled: FlopCounts = {
+    vision: sum(visionFlops),
+    body: sum(({ body }) => body),
+    attention: sum(({ attention }) => attention),
+    head: sum(({ head }) => head),
+  };
+  expect(Object.keys(counted)).toEqual(Object.keys(modelled));
+  for (const phase of ["vision", "body", "attention", "head"] as const) {
+    if (modelled[phase] === 0) expect(counted[phase], phase).toBe(0);
+    else expect(counted[phase] / modelled[phase], phase).toBeCloseTo(1, 6);
+  }
+}
+
+beforeEach(async () => {
+  await native.takeFlops();
+});
+
+test("a scoring pass of several groups costs what the model says, whatever the type of the weights", async () => {
+  for (const dtype of ["float32", "bfloat16"] as const) {
+    const policy = await tinyPolicy({ dtype });
+    await score(policy, batchOf(groups()));
+    expectCounted(await native.takeFlops(), passFlops(tinyConfig, shapes(groups())));
+    // a mask a response: each with a prompt of its own
+    await score(policy, batchOf(groups()), { view: { ...maskedView, perResponse: true } });
+    expectCounted(await native.takeFlops(), passFlops(tinyConfig, unshared(shapes(groups()))));
+  }
+});
+
+test("counts begin anew when they are taken", async () => {
+  await score(await tinyPolicy(), batchOf(groups()));
+  await native.takeFlops();
+  expect(await native.takeFlops()).toEqual({ vision: 0, body: 0, attention: 0, head: 0 });
+});
+
+const updates: readonly (readonly [string, LossSpec, Partial<PolicyOptions>, 3 | 4])[] = [
+  ["with stored activations", fullSpec, {}, 3],
+  ["with recomputed activations", fullSpec, { checkpointActivations: true }, 3],
+  ["in bfloat16", fullSpec, { dtype: "bfloat16", checkpointActivations: true }, 3],
+  ["without a vision gradient", fullSpec, { freezeVisionTower: true }, 3],
+  ["of GSPO", { ...plainSpec, policyLoss: "gspo" }, {}, 4],
+  ["with entropies over the vocabulary", { ...fullSpec, entropy: "full", augEntropyCoef: 0 }, {}, 4],
+  ["by a part of the tokens", { ...fullSpec, klPrcp: { coef: 0.1, estimator: "k3", tokenTopP: 0.5 } }, {}, 4],
+];
+
+describe.each(updates)("an update %s", (_, spec, options, headProducts) => {
+  test("costs its forward pass and what a backward pass adds", async () => {
+    const policy = await tinyPolicy(options);
+    const inputs = await nearLogProbs(policy, groups(), options);
+    await native.takeFlops();
+    await native.forwardBackward(policy, batchOf(groups()), spec, inputsFor(groups(), inputs));
+    const costs = {
+      recompute: options.checkpointActivations === true,
+      freezeVisionTower: options.freezeVisionTower === true,
+      headProducts,
+    };
+    expectCounted(await native.takeFlops(), updateFlops(passFlops(tinyConfig, shapes(groups())), costs));
+  });
+});
+
+test.each([false, true])("an update with a trained masked branch costs two, a mask a response: %s", async (each) => {
+  const policy = await tinyPolicy();
+  const { oldLogProbs, refLogProbs } = await nearLogProbs(policy, groups(), {});
+  const inputs: Partial<UpdateInputs> = { oldLogProbs, refLogProbs, recompute: { ...maskedView, perResponse: each } };
+  await native.takeFlops();
+  await native.forwardBackward(policy, batchOf(groups()), fullSpec, inputsFor(groups(), inputs));
+  const costs = { recompute: false, freezeVisionTower: false, headProducts: 4 } as const;
+  const masked = each ? unshared(shapes(groups())) : shapes(groups());
+  expectCounted(
+    await native.takeFlops(),
+    updateFlops(passFlops(tinyConfig, shapes(groups())), costs),
+    updateFlops(passFlops(tinyConfig, masked), costs),
+  );
+});
+
+test.each([
+  [1, 1],
+  [1, 37],
+  [3, 1],
+  [5, 70], // beyond a page of the cache
+])("a rollout of %i responses of %i tokens costs its prefill and its decoding", async (n, maxTokens) => {
+  const policy = await tinyPolicy();
+  const prompts = groups().map((group) => group.prompt);
+  await native.takeFlops();
+  const sampled = await native.generate(policy, prompts, {
+    ...{ temperature: 1, topP: 1, topK: -1, n, maxTokens, stopIds: [7], forbiddenIds: [] },
+    ...{ seed: 1, purpose: 0, step: 0, maxConcurrent: 4 },
+  });
+  const counted = await native.takeFlops();
+  const ran = prompts.map((prompt, index) => ({ prompt, responses: (sampled[index] ?? []).map(({ ids }) => ids) }));
+  expectCounted(counted, prefillFlops(tinyConfig, shapes(ran)), decodeFlops(tinyConfig, shapes(ran)));
+});
+
+test("groups that share no pictures and one with empty responses add up", async () => {
+  const mixed = mixedGroups();
+  await score(await tinyPolicy(), batchOf(mixed));
+  expectCounted(await native.takeFlops(), passFlops(tinyConfig, shapes(mixed)));
+});
+
+test("the machine's rates are positive and are not counted as arithmetic", async () => {
+  expect(await native.productRate()).toBeGreaterThan(1e8);
+  expect(await native.memoryRate()).toBeGreaterThan(1e8);
+  expect(await native.takeFlops()).toMatchObject({ body: 0 });
+});
