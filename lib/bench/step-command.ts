@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { ConfigError } from "../errors.ts";
+import { loadNative } from "../native/load.ts";
 import { setThreads } from "../trainer/threads.ts";
 import { runStepBench, type StepBenchResult } from "./step.ts";
 
@@ -34,7 +35,9 @@ export async function benchStep(model: string, workload: string, options: StepCo
   });
   if (options.record !== undefined) await writeFile(options.record, JSON.stringify(record));
   if (options.json !== true) console.log(phaseTable(result));
-  console.log(JSON.stringify({ ...result, threads, dtype: options.dtype }));
+  console.log(
+    JSON.stringify({ ...result, torch: loadNative().runtimeInfo().torchVersion, threads, dtype: options.dtype }),
+  );
 }
 
 /** @throws {ConfigError} for anything but integers from 0 to `response`, separated by commas */
