@@ -1,19 +1,26 @@
 import { type Command, Option } from "@commander-js/extra-typings";
-import { integerFrom } from "./option-values.ts";
+import { integerFrom, numberIn } from "./option-values.ts";
 
 export function registerBench(program: Command): void {
   const bench = program.command("bench").description("measure papo on this machine");
   registerStep(bench);
+  registerRollout(bench);
+  registerOps(bench);
 }
 
+const dtype = () =>
+  new Option("--dtype <type>", "of the weights").choices(["float32", "bfloat16"] as const).default("float32");
 const from = (least: number) => integerFrom(least, 2 ** 31);
+
+const modelText = "checkpoint folder; no tokenizer is needed";
+const workloadText = 'JSON file: {"prompts": [{"input_ids": [...], "images": ["a.png", ...]}, ...]}';
 
 function registerStep(bench: Command): void {
   bench
     .command("step")
     .description("time one PAPO step; the last line printed is a JSON object of seconds by phase, tokens and memory")
-    .argument("<model>", "checkpoint folder; no tokenizer is needed")
-    .argument("<workload>", 'JSON file: {"prompts": [{"input_ids": [...], "images": ["a.png", ...]}, ...]}')
+    .argument("<model>", modelText)
+    .argument("<workload>", workloadText)
     .option("--n <count>", "responses a prompt", from(1), 5)
     .option("--response <tokens>", "length of each response", from(1), 128)
     .option("--mini <responses>", "responses an optimizer step; 0: all", from(0), 0)
@@ -21,9 +28,7 @@ function registerStep(bench: Command): void {
     .option("--threads <count>", "threads of libtorch", from(1), 2)
     .option("--micro-tokens <rows>", "rows of a micro-batch", from(1), 4096)
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
-    .addOption(
-      new Option("--dtype <type>", "of the weights").choices(["float32", "bfloat16"] as const).default("float32"),
-    )
+    .addOption(dtype())
     .option("--lengths <list>", "cut the responses to these lengths, round and round: 128,7,64")
     .option("--checkpoint-activations", "run each layer again in the backward pass instead of keeping its activations")
     .option("--record <file>", "write responses and log-probs as JSON, to be checked against another implementation")
@@ -31,5 +36,43 @@ function registerStep(bench: Command): void {
     .action(async (model, workload, options) => {
       const { benchStep } = await import("../bench/step-command.ts");
       await benchStep(model, workload, options);
+    });
+}
+
+function registerRollout(bench: Command): void {
+  bench
+    .command("rollout")
+    .description("tokens/s of sampling against responses a prompt and responses decoded together")
+    .argument("<model>", modelText)
+    .argument("<workload>", workloadText)
+    .option("--n <list>", "responses a prompt, one run each", "1,5,8")
+    .option("--concurrent <list>", "responses decoded together, one run each", "8,64,256")
+    .option("--response <tokens>", "length of each response", from(1), 128)
+    .option("--threads <count>", "threads of libtorch", from(1), 2)
+    .option("--seed <integer>", "root of the random numbers", from(0), 0)
+    .addOption(dtype())
+    .option("--json", "print the JSON line only")
+    .action(async (model, workload, options) => {
+      const { benchRollout } = await import("../bench/rollout-command.ts");
+      await benchRollout(model, workload, options);
+    });
+}
+
+function registerOps(bench: Command): void {
+  bench
+    .command("ops")
+    .description("check single ops against their composed references and time both; a build with PAPO_TESTING alone")
+    .addOption(
+      new Option("--size <name>", "of the peer's models, or of the 3B's layers (10 GB of memory)")
+        .choices(["s", "m", "3b"] as const)
+        .default("s"),
+    )
+    .option("--ops <list>", "these alone: linear,group_attention,...")
+    .option("--seconds <number>", "each form of an op runs so long, three times or more", numberIn(0.001, 60), 0.3)
+    .option("--threads <count>", "threads of libtorch", from(1), 2)
+    .option("--json", "print one JSON object")
+    .action(async (options) => {
+      const { benchOps } = await import("../bench/ops-command.ts");
+      process.exitCode = await benchOps(options);
     });
 }

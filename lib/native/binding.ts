@@ -503,6 +503,41 @@ export interface OpSpec {
   readonly fullBlocks?: readonly number[];
 }
 
+/** Ops that have a composed reference. */
+export type OpName =
+  | "rms_norm"
+  | "swiglu"
+  | "rope"
+  | "linear"
+  | "row_linear"
+  | "embedding"
+  | "token_log_probs"
+  | "head_gradient"
+  | "kl_divergence"
+  | "group_attention"
+  | "layer_input"
+  | "layer_output"
+  | "decode_attention"
+  | "adamw"
+  | "sampler";
+
+/** An op's two forms, the kernel's and the composed one. */
+export interface OpBench {
+  /** Largest difference over the largest expected value, by output and gradient. */
+  readonly differences: Readonly<Record<string, number>>;
+  readonly parts: readonly {
+    /** `both`: the gradient is formed in the forward pass. */
+    readonly name: "forward" | "backward" | "both";
+    /** Medians. */
+    readonly seconds: number;
+    readonly composedSeconds: number;
+    /** 0 for elementwise work, which is not counted. */
+    readonly flops: number;
+    /** That it must read and write. */
+    readonly bytes: number;
+  }[];
+}
+
 /** Single ops, there when `runtimeInfo().testing`. */
 export interface NativeTesting {
   /** Launches of each kernel since the last call, by launcher. */
@@ -511,21 +546,9 @@ export interface NativeTesting {
    * Runs an op's kernel and its composed reference forward and backward. Largest difference over the largest expected
    * value: outputs by name, gradients as `grad <name>`; the kernel runs twice, adding to weight gradients of 1.
    */
-  compareOp(
-    op:
-      | "rms_norm"
-      | "swiglu"
-      | "rope"
-      | "linear"
-      | "row_linear"
-      | "embedding"
-      | "token_log_probs"
-      | "kl_divergence"
-      | "group_attention"
-      | "layer_input"
-      | "layer_output",
-    spec: OpSpec,
-  ): Promise<Record<string, number>>;
+  compareOp(op: OpName, spec: OpSpec): Promise<Record<string, number>>;
+  /** Compares both forms of an op, then runs each for so many seconds, three times or more. */
+  benchOp(op: OpName, spec: OpSpec, seconds: number): Promise<OpBench>;
   /** Likewise decode attention over caches, of each response's newest row. */
   compareDecodeAttention(spec: OpSpec): Promise<number>;
   /** Logits of cached decoding, fed with the responses, beside those of the packed pass. */

@@ -1,14 +1,12 @@
 // A plan as text for people and as JSON for programs.
-import { formatNumber } from "../trainer/terminal.ts";
+import { formatNumber, textTable } from "../trainer/terminal.ts";
 import type { Comparison } from "./calibration-report.ts";
 import { phases } from "./memory.ts";
 import type { Plan } from "./plan.ts";
 
-/** Rows of cells as aligned columns, the first to the left and the others to the right. */
+/** Rows of cells as aligned columns, indented. */
 function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows.reduce<number[]>((all, row) => row.map((cell, at) => Math.max(all[at] ?? 0, cell.length)), []);
-  const pad = (cell: string, at: number) => (at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0));
-  return rows.map((row) => `  ${row.map(pad).join("  ")}`.trimEnd());
+  return textTable(rows).map((line) => `  ${line}`);
 }
 
 const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);

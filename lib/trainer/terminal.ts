@@ -45,3 +45,11 @@ export function formatNumber(value: number | undefined): string {
   if (Number.isInteger(value)) return value.toString();
   return size >= 100 ? Math.round(value).toString() : value.toPrecision(3);
 }
+
+/** Rows of cells as aligned lines, the first column to the left and the others to the right. */
+export function textTable(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>((all, row) => row.map((cell, at) => Math.max(all[at] ?? 0, cell.length)), []);
+  const pad = (cell: string, at: number): string =>
+    at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0);
+  return rows.map((row) => row.map(pad).join("  ").trimEnd());
+}

@@ -3,15 +3,23 @@
 namespace papo {
 namespace {
 
-// The sum of every output weighted by a fixed wave, which reaches each element of each gradient.
+// The sum of every output weighted by its wave.
 void backward(const Named& outputs) {
   std::vector<at::Tensor> tensors, upstream;
   for (const auto& [name, output] : outputs) {
     if (!output.requires_grad()) continue;  // nothing of it is trained
     tensors.push_back(output);
-    upstream.push_back(at::arange(output.numel(), at::kDouble).add_(1).cos_().view(output.sizes()).to(output.dtype()));
+    upstream.push_back(upstream_of(output));
   }
   if (!tensors.empty()) torch::autograd::backward(tensors, upstream);
+}
+
+at::Tensor grad_or_zeros(const at::Tensor& leaf) { return leaf.grad().defined() ? leaf.grad() : at::zeros_like(leaf); }
+
+}  // namespace
+
+at::Tensor upstream_of(const at::Tensor& output) {
+  return at::arange(output.numel(), at::kDouble).add_(1).cos_().view(output.sizes()).to(output.dtype());
 }
 
 std::vector<at::Tensor> leaves(const Named& tensors) {
@@ -20,9 +28,18 @@ std::vector<at::Tensor> leaves(const Named& tensors) {
   return out;
 }
 
-at::Tensor grad_or_zeros(const at::Tensor& leaf) { return leaf.grad().defined() ? leaf.grad() : at::zeros_like(leaf); }
-
-}  // namespace
+std::vector<Param> params_of(const Named& weights, bool trained) {
+  std::vector<Param> out;
+  for (const auto& [name, value] : weights) {
+    Param param{value.detach().clone(), at::Tensor()};
+    if (trained) {
+      param.value.set_requires_grad(true);
+      param.grad = at::ones(value.sizes(), value.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    }
+    out.push_back(param);
+  }
+  return out;
+}
 
 double relative_difference(const at::Tensor& actual, const at::Tensor& expected) {
   if (actual.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
@@ -36,15 +53,7 @@ double relative_difference(const at::Tensor& actual, const at::Tensor& expected)
 Differences compare(const OpPair& op) {
   at::AutoGradMode with_grad(true);
   const auto inputs = leaves(op.inputs), composed_inputs = leaves(op.inputs), composed_weights = leaves(op.weights);
-  std::vector<Param> params;
-  for (const auto& [name, value] : op.weights) {
-    Param param{value.detach().clone(), at::Tensor()};
-    if (op.trained) {
-      param.value.set_requires_grad(true);
-      param.grad = at::ones(value.sizes(), value.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-    }
-    params.push_back(param);
-  }
+  const auto params = params_of(op.weights, op.trained);
   const auto expected = op.composed(composed_inputs, composed_weights);
   backward(expected);
   backward(op.kernel(inputs, params));

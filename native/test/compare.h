@@ -13,9 +13,18 @@ struct OpPair {
   Named inputs;   // their gradients come by autograd
   Named weights;  // the kernel adds their gradients to Param::grad
   bool trained = true;
+  bool gradient_in_forward = false;  // the backward pass only hands over what the forward pass has formed
+  double kept_bytes = 0;             // what a run reads or writes beside inputs, weights, outputs and their gradients
   std::function<Named(const std::vector<at::Tensor>& inputs, const std::vector<Param>& weights)> kernel;
   std::function<Named(const std::vector<at::Tensor>& inputs, const std::vector<at::Tensor>& weights)> composed;
+  std::function<Differences()> check;  // in place of `compare`, where runs change a state or are random
 };
+
+// What `compare` takes for the gradient of an output: a fixed wave, which reaches each element of each gradient.
+at::Tensor upstream_of(const at::Tensor& output);
+std::vector<at::Tensor> leaves(const Named& tensors);  // copies that need a gradient
+// Copies with gradients of 1 where `trained`: a kernel has to add to what is there.
+std::vector<Param> params_of(const Named& weights, bool trained);
 
 // Largest |difference| over the largest |expected|; infinite when one side holds a nan.
 double relative_difference(const at::Tensor& actual, const at::Tensor& expected);
@@ -36,7 +45,8 @@ struct OpSpec {
   int64_t size(const char* name) const { return static_cast<int64_t>(number(name)); }
 };
 
-// rms_norm, swiglu, rope, linear, row_linear, embedding, token_log_probs or group_attention.
+// An op of op_pairs.cc or stateful_pairs.cc by its name, on random numbers.
+OpPair make_op(const std::string& name, const OpSpec& spec);
 Differences compare_op(const std::string& name, const OpSpec& spec);
 
 }  // namespace papo

@@ -4,7 +4,9 @@
 
 #include "attention/group_attention.h"
 #include "attention/kv_cache.h"
+#include "core/error.h"
 #include "rollout/decoder.h"
+#include "test/stateful_pairs.h"
 
 namespace papo {
 namespace {
@@ -39,7 +41,75 @@ struct Fed {
   int64_t first_row;  // of the expected logits
 };
 
+// Keys or values [M, K, T, E] of every response's prompt and own rows, ended by zeros.
+at::Tensor padded_rows(const OpSpec& spec, const at::Tensor& rows_TKE) {
+  std::vector<at::Tensor> each;
+  int64_t longest = 0, row = 0;
+  for (const auto& group : spec.groups) {
+    const auto prompt = rows_TKE.narrow(0, row, group[0]);
+    row += group[0];
+    for (size_t r = 1; r < group.size(); row += group[r], ++r) {
+      each.push_back(at::cat({prompt, rows_TKE.narrow(0, row, group[r])}));
+      longest = std::max(longest, each.back().size(0));
+    }
+  }
+  for (auto& rows : each) rows = at::constant_pad_nd(rows, {0, 0, 0, 0, 0, longest - rows.size(0)});
+  return at::stack(each).transpose(1, 2).contiguous();
+}
+
+// 0 where a response has a row and -inf beyond [M, 1, 1, T].
+at::Tensor row_mask(const OpSpec& spec, int64_t longest) {
+  std::vector<at::Tensor> each;
+  for (const auto& group : spec.groups)
+    for (size_t r = 1; r < group.size(); ++r)
+      each.push_back(
+          at::where(at::arange(longest) < group[0] + group[r], 0.0, -std::numeric_limits<double>::infinity()));
+  return at::stack(each).to(at::kFloat).view({-1, 1, 1, longest});
+}
+
+// Caches that a pair's runs read.
+struct Caches {
+  std::vector<FilledGroup> groups;
+  std::vector<DecodeRow> rows;
+  at::Tensor q_MHE, k_MKTE, v_MKTE, mask;
+};
+
 }  // namespace
+
+OpPair decode_attention_pair(const OpSpec& spec) {
+  const int64_t heads = spec.size("heads"), head_size = spec.size("headSize");
+  const KvShape shape{1, spec.size("kvHeads"), head_size};
+  int64_t rows = 0;
+  for (const auto& group : spec.groups)
+    for (int64_t length : group) rows += length;
+  const std::array<at::Tensor, 2> kv{at::randn({rows, shape.num_kv_heads, head_size}),
+                                     at::randn({rows, shape.num_kv_heads, head_size})};
+  auto caches = std::make_shared<Caches>();
+  std::vector<int64_t> newest;
+  int64_t begin = 0;
+  for (const auto& group : spec.groups) {
+    caches->groups.push_back(fill_group(group, begin, shape, kv, newest));
+    for (int64_t length : group) begin += length;
+  }
+  for (const auto& group : caches->groups)
+    for (const auto& own : group.responses) caches->rows.push_back({group.prompt.get(), &own});
+  const auto count = static_cast<int64_t>(caches->rows.size());
+  caches->q_MHE = at::randn({count, heads, head_size});
+  caches->k_MKTE = padded_rows(spec, kv[0]);
+  caches->v_MKTE = padded_rows(spec, kv[1]);
+  caches->mask = row_mask(spec, caches->k_MKTE.size(2));
+  OpPair op;
+  op.kept_bytes = 4.0 * static_cast<double>(kv[0].numel() + kv[1].numel() + caches->q_MHE.numel());
+  op.kernel = [=](const std::vector<at::Tensor>&, const std::vector<Param>&) {
+    return Named{{"out", decode_attention(caches->q_MHE, caches->rows, shape, 0)}};
+  };
+  op.composed = [=](const std::vector<at::Tensor>&, const std::vector<at::Tensor>&) {
+    const auto q = caches->q_MHE.view({count, shape.num_kv_heads, -1, head_size});
+    const auto scores = at::matmul(q, caches->k_MKTE.transpose(2, 3)) / std::sqrt(static_cast<double>(head_size));
+    return Named{{"out", at::matmul(at::softmax(scores + caches->mask, -1), caches->v_MKTE).flatten(1, 2)}};
+  };
+  return op;
+}
 
 double compare_decode_attention(const OpSpec& spec) {
   at::manual_seed(spec.seed);

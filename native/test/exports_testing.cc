@@ -4,6 +4,7 @@
 #include "core/kernel_call.h"
 #include "core/vec.h"
 #include "rollout/sampler.h"
+#include "test/bench.h"
 #include "test/decode.h"
 
 namespace papo {
@@ -81,6 +82,39 @@ Napi::Value KernelLaunches(const Napi::CallbackInfo& info) {
         [](Napi::Env env, const std::map<std::string, int64_t>& launches) {
           auto out = Napi::Object::New(env);
           for (const auto& [name, count] : launches) out.Set(name, static_cast<double>(count));
+          return out;
+        });
+  });
+}
+
+// benchOp(op, spec: OpSpec, seconds): Promise<OpBench>
+Napi::Value BenchOp(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "bench_op";
+  return guarded(info.Env(), op, [&] {
+    const std::string name = info[0].ToString();
+    const auto spec = parse_op_spec(info[1], op);
+    const double seconds = info[2].ToNumber();
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          const DeviceScope scope(spec.device);
+          return bench_op(name, spec, seconds);
+        },
+        [](Napi::Env env, const OpBench& bench) {
+          auto differences = Napi::Object::New(env), out = Napi::Object::New(env);
+          for (const auto& [name, value] : bench.differences) differences.Set(name, value);
+          auto parts = Napi::Array::New(env);
+          for (const auto& part : bench.parts) {
+            auto item = Napi::Object::New(env);
+            item.Set("name", part.name);
+            item.Set("seconds", part.seconds);
+            item.Set("composedSeconds", part.composed_seconds);
+            item.Set("flops", part.flops);
+            item.Set("bytes", part.bytes);
+            parts.Set(parts.Length(), item);
+          }
+          out.Set("differences", differences);
+          out.Set("parts", parts);
           return out;
         });
   });
@@ -244,6 +278,7 @@ void export_testing(Napi::Env env, Napi::Object exports) {
   };
   add("compareOp", CompareOp);
   add("kernelLaunches", KernelLaunches);
+  add("benchOp", BenchOp);
   add("compareDecodeAttention", CompareDecodeAttention);
   add("compareDecode", CompareDecode);
   add("tokenLogProbs", TokenLogProbs);

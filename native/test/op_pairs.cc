@@ -11,7 +11,7 @@
 #include "ops/row_linear.h"
 #include "ops/swiglu.h"
 #include "ops/token_log_probs.h"
-#include "test/compare.h"
+#include "test/stateful_pairs.h"
 
 namespace papo {
 namespace {
@@ -68,12 +68,14 @@ OpPair linear_pair(const OpSpec& spec) {
   return op;
 }
 
-// Forward only.
+// Forward only; the panels are laid out once.
 OpPair row_linear_pair(const OpSpec& spec) {
   OpPair op = linear_pair(spec);
-  op.kernel = [](const Tensors& in, const Params& w) {
+  auto laid_out = std::make_shared<std::optional<RowLinear>>();
+  op.kernel = [=](const Tensors& in, const Params& w) {
     at::NoGradGuard no_grad;
-    return Named{{"y", RowLinear(w[0], w.size() > 1 ? w[1] : Param{})(in[0])}};
+    if (!*laid_out) laid_out->emplace(w[0], w.size() > 1 ? w[1] : Param{});
+    return Named{{"y", (**laid_out)(in[0])}};
   };
   op.composed = [](const Tensors& in, const Tensors& w) {
     at::NoGradGuard no_grad;
@@ -197,7 +199,7 @@ OpPair layer_output_pair(const OpSpec& spec) {
 
 }  // namespace
 
-Differences compare_op(const std::string& name, const OpSpec& spec) {
+OpPair make_op(const std::string& name, const OpSpec& spec) {
   const std::pair<const char*, OpPair (*)(const OpSpec&)> pairs[] = {{"rms_norm", rms_norm_pair},
                                                                      {"swiglu", swiglu_pair},
                                                                      {"rope", rope_pair},
@@ -205,18 +207,27 @@ Differences compare_op(const std::string& name, const OpSpec& spec) {
                                                                      {"row_linear", row_linear_pair},
                                                                      {"embedding", embedding_pair},
                                                                      {"token_log_probs", token_log_probs_pair},
+                                                                     {"head_gradient", head_gradient_pair},
                                                                      {"kl_divergence", kl_divergence_pair},
                                                                      {"group_attention", group_attention_pair},
                                                                      {"layer_input", layer_input_pair},
-                                                                     {"layer_output", layer_output_pair}};
+                                                                     {"layer_output", layer_output_pair},
+                                                                     {"decode_attention", decode_attention_pair},
+                                                                     {"adamw", adamw_pair},
+                                                                     {"sampler", sampler_pair}};
   at::manual_seed(spec.seed);
   for (const auto& [own, make] : pairs) {
     if (name != own) continue;
     auto op = make(spec);
     op.trained = spec.size("trained") != 0;
-    return compare(op);
+    return op;
   }
-  throw Error("E_VALUE", "compare_op", "no op " + name);
+  throw Error("E_VALUE", "make_op", "no op " + name);
+}
+
+Differences compare_op(const std::string& name, const OpSpec& spec) {
+  const auto op = make_op(name, spec);
+  return op.check ? op.check() : compare(op);
 }
 
 }  // namespace papo

@@ -133,6 +133,31 @@ test.each([
   expectCounted(counted, prefillFlops(tinyConfig, shapes(ran)), decodeFlops(tinyConfig, shapes(ran)));
 });
 
+test("the kernels' way counts the same as the CPU's", async () => {
+  const small = mixedGroups().slice(1); // without an empty response
+  const policy = await tinyPolicy({ device: "emulated" });
+  const batch = batchOf(small);
+  await native.takeFlops();
+  const augLogProbs = await score(policy, batch);
+  expectCounted(await native.takeFlops(), passFlops(tinyConfig, shapes(small)));
+  const spec: LossSpec = { ...plainSpec, klPrcp: { coef: 0.1, estimator: "k3" } };
+  await native.forwardBackward(policy, batch, spec, inputsFor(small, { augLogProbs }));
+  const costs = { recompute: false, freezeVisionTower: false, headProducts: 3 } as const;
+  expectCounted(await native.takeFlops(), updateFlops(passFlops(tinyConfig, shapes(small)), costs));
+});
+
+test("both views in one packed pass cost a pass each", async () => {
+  const policy = await tinyPolicy();
+  await native.takeFlops();
+  const scored = await native.computePlainAndMasked(policy, batchOf(groups()), {
+    ...{ temperature: 1, entropy: false, maxTokens: 4096, view: maskedView, firstGroup: 1 },
+  });
+  native.dispose(scored.plain);
+  native.dispose(scored.masked);
+  const [all, later] = [shapes(groups()), shapes(groups()).slice(1)];
+  expectCounted(await native.takeFlops(), passFlops(tinyConfig, all), passFlops(tinyConfig, later));
+});
+
 test("groups that share no pictures and one with empty responses add up", async () => {
   const mixed = mixedGroups();
   await score(await tinyPolicy(), batchOf(mixed));
