@@ -117,6 +117,16 @@ StepBatch make_batch(const std::vector<DecodingResponse*>& responses, const Text
           static_cast<int>(max_pages)};
 }
 
+// The attention of a step's newest rows, in all layers.
+void count_attention(const std::vector<DecodingResponse*>& responses, const TextConfig& text) {
+  double pairs = 0;
+  for (const auto* response : responses)
+    pairs +=
+        static_cast<double>(static_cast<const DevicePrompt*>(response->prompt)->num_tokens() + response->num_tokens);
+  count_flops(4 * pairs * static_cast<double>(text.num_layers * text.num_heads * text.head_size),
+              FlopPhase::kAttention);
+}
+
 class DeviceDecoder : public Decoder {
  public:
   explicit DeviceDecoder(const Policy& policy)
@@ -144,6 +154,7 @@ class DeviceDecoder : public Decoder {
     auto x = policy_.language.embed_tokens.value.index_select(0, to_device(tokens));
     const auto tables = text_rope(next_positions(responses), text_, x.scalar_type());
     const auto batch = make_batch(responses, text_);
+    count_attention(responses, text_);
     for (int64_t layer = 0; layer < text_.num_layers; ++layer) {
       poll_cancel();
       const auto& weights = policy_.language.layers[layer];

@@ -1,6 +1,13 @@
 // What the native core counts against the plan's model of it (lib/plan/flops.ts, step-flops.ts), phase by phase.
 import { beforeEach, describe, expect, test } from "vitest";
-import type { FlopCounts, GroupInput, LossSpec, PolicyOptions, UpdateInputs } from "../../lib/native/binding.ts";
+import type {
+  FlopCounts,
+  GenerateSpec,
+  GroupInput,
+  LossSpec,
+  PolicyOptions,
+  UpdateInputs,
+} from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { passFlops, visionFlops } from "../../lib/plan/flops.ts";
 import type { GroupShape, PassFlops } from "../../lib/plan/flops.ts";
@@ -9,6 +16,7 @@ import { fullSpec, plainSpec } from "../support/objective.ts";
 import {
   batchOf,
   inputsFor,
+  keep,
   maskedView,
   mixedGroups,
   nearLogProbs,
@@ -115,6 +123,11 @@ test.each([false, true])("an update with a trained masked branch costs two, a ma
   );
 });
 
+const rolloutSpec = (n: number, maxTokens: number): GenerateSpec => ({
+  ...{ temperature: 1, topP: 1, topK: -1, n, maxTokens, stopIds: [7], forbiddenIds: [] },
+  ...{ seed: 1, purpose: 0, step: 0, maxConcurrent: 4 },
+});
+
 test.each([
   [1, 1],
   [1, 37],
@@ -124,10 +137,7 @@ test.each([
   const policy = await tinyPolicy();
   const prompts = groups().map((group) => group.prompt);
   await native.takeFlops();
-  const sampled = await native.generate(policy, prompts, {
-    ...{ temperature: 1, topP: 1, topK: -1, n, maxTokens, stopIds: [7], forbiddenIds: [] },
-    ...{ seed: 1, purpose: 0, step: 0, maxConcurrent: 4 },
-  });
+  const sampled = await native.generate(policy, prompts, rolloutSpec(n, maxTokens));
   const counted = await native.takeFlops();
   const ran = prompts.map((prompt, index) => ({ prompt, responses: (sampled[index] ?? []).map(({ ids }) => ids) }));
   expectCounted(counted, prefillFlops(tinyConfig, shapes(ran)), decodeFlops(tinyConfig, shapes(ran)));
@@ -144,6 +154,19 @@ test("the kernels' way counts the same as the CPU's", async () => {
   await native.forwardBackward(policy, batch, spec, inputsFor(small, { augLogProbs }));
   const costs = { recompute: false, freezeVisionTower: false, headProducts: 3 } as const;
   expectCounted(await native.takeFlops(), updateFlops(passFlops(tinyConfig, shapes(small)), costs));
+});
+
+test("a rollout by the kernels counts the same as one on the CPU", async () => {
+  // heads of 64 numbers, which the device's decode attention takes
+  const config = { ...tinyConfig, text: { ...tinyConfig.text, headSize: 64, mropeSection: [8, 12, 12] as const } };
+  const options = { dtype: "float32", trained: false, freezeVisionTower: false, checkpointActivations: false } as const;
+  const policy = keep(await native.createPolicy(config, { ...options, device: "emulated" }));
+  await native.initializeWeights(policy, 3);
+  const prompts = mixedGroups().map((group) => group.prompt);
+  await native.takeFlops();
+  const sampled = await native.generate(policy, prompts, rolloutSpec(2, 7));
+  const ran = prompts.map((prompt, index) => ({ prompt, responses: (sampled[index] ?? []).map(({ ids }) => ids) }));
+  expectCounted(await native.takeFlops(), prefillFlops(config, shapes(ran)), decodeFlops(config, shapes(ran)));
 });
 
 test("both views in one packed pass cost a pass each", async () => {
