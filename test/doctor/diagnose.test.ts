@@ -61,7 +61,7 @@ test("the printed lines say how libtorch was found", () => {
   expect(new Map(none).get("libtorch")).toBe("none found: /lt is missing; python3 has no torch");
   expect(new Map(describeFindings({ ...findings, libtorch: undefined })).get("libtorch")).toBe("2.13.0");
   expect(lines.get("products")).toBe("float32 by oneDNN, bfloat16 by float32");
-  expect(lines.get("CUDA")).toBe("no GPU found (none is needed)");
+  expect(lines.get("CUDA")).toBe("no GPU found (none is needed); this build is for the CPU");
 });
 
 test("features are read from /proc/cpuinfo of x86 and Arm", () => {

@@ -42,7 +42,7 @@ test("Ctrl-C in the rollout saves the last whole step in one line, and the run g
 });
 
 test("Ctrl-C twice ends the process at once with 130, and the folder can be resumed", async () => {
-  // The reward leaves a mark; scoring the 24,000 response tokens after it in one pass is the time for both signals.
+  // The reward leaves a mark; scoring the 48,000 response tokens after it in one pass is the time for both signals.
   const mark = join(world.dir, "rewarded");
   const reward = join(world.dir, "marking.mjs");
   writeFileSync(
@@ -54,7 +54,7 @@ test("Ctrl-C twice ends the process at once with 130, and the folder can be resu
     }`,
   );
   const out = freshPath(world, "run");
-  const long = ["data.maxResponseLength=2000", "optim.microBatchTokens=100000"];
+  const long = ["data.maxResponseLength=4000", "optim.microBatchTokens=100000"];
   const papo = startPapo(trainWords(world, "miniature-grpo", out, ...long, `reward.type=${reward}`));
   await papo.until(() => existsSync(mark));
   papo.child.kill("SIGINT");

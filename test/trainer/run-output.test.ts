@@ -61,9 +61,8 @@ test("rollout, scoring, update and validation end with the tokens that they hand
     return { responses: Math.round(responses), all: Math.round(responses + Number(line["prompt_length/mean"]) * 4) };
   });
   const all = totals.map((total) => total.all);
-  expect(counted.get("old log-probs")).toEqual(all);
+  expect(counted.get("old log-probs and masked pictures")).toEqual(all);
   expect(counted.get("reference")).toEqual(all);
-  expect(counted.get("masked pictures")).toEqual(all);
   expect(counted.get("update")).toEqual(all.map((tokens) => 2 * tokens));
   expect(counted.get("rollout")).toEqual([0, totals[0]?.responses]);
   expect(Math.min(...(counted.get("validation") ?? [0]))).toBeGreaterThan(0);
