@@ -65,8 +65,8 @@ export function opCases(size: SizeName, seed = 0): OpCase[] {
     ["token_log_probs", "token_log_probs", headSizes({ rows: predicted, width: hidden, vocab })],
     ["head gradient", "head_gradient", { rows: predicted, width: hidden, vocab }],
     ["adamw", "adamw", { weights }],
-    ["row_linear", "row_linear", { rows: decoded, in: hidden, out: 2 * inner, bias: 0 }],
-    ["row_linear, head", "row_linear", { rows: decoded, in: hidden, out: vocab, bias: 0 }],
+    ["row_linear", "row_linear", { rows: decoded, in: hidden, out: 2 * inner, bias: 0, keepPanels: 1 }],
+    ["row_linear, head", "row_linear", { rows: decoded, in: hidden, out: vocab, bias: 0, keepPanels: 1 }],
     ["decode_attention", "decode_attention", attention, decodeGroups],
     ["sampler", "sampler", { rows: decoded, vocab, topP: 0.99 }],
   ];

@@ -6,6 +6,7 @@ export function registerBench(program: Command): void {
   registerStep(bench);
   registerRollout(bench);
   registerOps(bench);
+  registerKernels(bench);
 }
 
 const dtype = () =>
@@ -26,7 +27,7 @@ function registerStep(bench: Command): void {
     .option("--mini <responses>", "responses an optimizer step; 0: all", from(0), 0)
     .option("--steps <count>", "steps in a row", from(1), 1)
     .option("--threads <count>", "threads of libtorch", from(1), 2)
-    .option("--micro-tokens <rows>", "rows of a micro-batch", from(1), 4096)
+    .option("--micro-tokens <rows>", "rows of a micro-batch", from(1), 1024)
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
     .addOption(dtype())
     .option("--lengths <list>", "cut the responses to these lengths, round and round: 128,7,64")
@@ -74,5 +75,18 @@ function registerOps(bench: Command): void {
     .action(async (options) => {
       const { benchOps } = await import("../bench/ops-command.ts");
       process.exitCode = await benchOps(options);
+    });
+}
+
+function registerKernels(bench: Command): void {
+  bench
+    .command("kernels")
+    .description("what the GPU kernels move and compute at the sizes of the published recipes; no GPU is needed")
+    .option("--roofline", "the only report there is, and the default")
+    .option("--gpu <name>", "h100, h200, a100-80 or b200", "h100")
+    .option("--json", "print one JSON object")
+    .action(async (options) => {
+      const { benchKernels } = await import("../bench/kernels-command.ts");
+      benchKernels(options);
     });
 }

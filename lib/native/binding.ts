@@ -538,8 +538,20 @@ export interface OpBench {
   }[];
 }
 
+/** One launch of a GPU's kernel. */
+export interface KernelCost {
+  readonly launcher: string;
+  /** Read and written in the device's memory. */
+  readonly bytes: number;
+  readonly flops: number;
+  /** The FLOPs are those of matrix products on tensor cores. */
+  readonly tensorCores: boolean;
+}
+
 /** Single ops, there when `runtimeInfo().testing`. */
 export interface NativeTesting {
+  /** What each kernel of a GPU moves and computes at given sizes (native/test/kernel_costs.h names them). */
+  kernelCosts(sizes: Readonly<Record<string, number>>): readonly KernelCost[];
   /** Launches of each kernel since the last call, by launcher. */
   kernelLaunches(): Promise<Readonly<Record<string, number>>>;
   /**

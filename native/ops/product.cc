@@ -38,9 +38,9 @@ void by_library(ProductLibrary library, const at::Tensor& out, const at::Tensor&
   }
 }
 
-// Whether the other library takes less than two thirds of BLAS's time for a product of a layer's sizes. In turn, and the
-// least of many: what else runs on the machine must not decide, because results differ in the last digits from library
-// to library, and those of one machine are to be the same in every run.
+// Whether the other library takes less than two thirds of BLAS's time for a product of a layer's sizes. In turn, and
+// the least of many: what else runs on the machine must not decide, because results differ in the last digits from
+// library to library, and those of one machine are to be the same in every run.
 ProductLibrary faster(ProductLibrary other, at::ScalarType dtype) {
   const at::NoGradGuard no_grad;
   const auto a = at::ones({256, 512}, dtype), b = at::ones({768, 512}, dtype).t(), out = at::empty({256, 768}, dtype);

@@ -185,8 +185,8 @@ at::Tensor multiply(const at::Tensor& x_NI, const Param& weight, const Param& bi
 
 }  // namespace
 
-RowLinear::RowLinear(const Param& weight, const Param& bias) : weight_(weight), bias_(bias) {
-  if (weight.value.scalar_type() != at::kFloat) return;
+RowLinear::RowLinear(const Param& weight, const Param& bias, bool keep_panels) : weight_(weight), bias_(bias) {
+  if (!keep_panels || weight.value.scalar_type() != at::kFloat) return;
   const int64_t out = weight.value.size(0), in = weight.value.size(1), in_padded = round_up(in, kW);
   panels_ = at::empty({round_up(out, kW), in_padded}, at::kFloat);
   float* panels = panels_.data_ptr<float>();

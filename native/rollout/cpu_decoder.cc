@@ -36,10 +36,13 @@ at::Tensor whole_vectors(const at::Tensor& logits_MV) {
 
 CpuDecoder::CpuDecoder(const Policy& policy)
     : policy_(policy),
+      // A second copy of the weights must leave most of the memory to keys and values.
+      keep_panels_(static_cast<int64_t>(policy.store.flat().nbytes()) < available_memory() / 4),
       shape_{policy.config.text.num_layers, policy.config.text.num_kv_heads, policy.config.text.head_size},
-      head_(policy.language.head) {
+      head_(policy.language.head, {}, keep_panels_) {
   for (const auto& w : policy.language.layers)
-    layers_.push_back({RowLinear(w.qkv, w.qkv_bias), RowLinear(w.o), RowLinear(w.gate_up), RowLinear(w.down)});
+    layers_.push_back({RowLinear(w.qkv, w.qkv_bias, keep_panels_), RowLinear(w.o, {}, keep_panels_),
+                       RowLinear(w.gate_up, {}, keep_panels_), RowLinear(w.down, {}, keep_panels_)});
 }
 
 std::unique_ptr<PrefilledPrompt> CpuDecoder::prefill(const PromptInput& input) {

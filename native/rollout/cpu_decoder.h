@@ -25,6 +25,7 @@ class CpuDecoder : public Decoder {
     RowLinear qkv, o, gate_up, down;
   };
   const Policy& policy_;
+  const bool keep_panels_;
   KvShape shape_;
   std::vector<LayerProducts> layers_;
   RowLinear head_;

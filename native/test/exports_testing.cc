@@ -6,6 +6,7 @@
 #include "rollout/sampler.h"
 #include "test/bench.h"
 #include "test/decode.h"
+#include "test/kernel_costs.h"
 
 namespace papo {
 namespace {
@@ -84,6 +85,24 @@ Napi::Value KernelLaunches(const Napi::CallbackInfo& info) {
           for (const auto& [name, count] : launches) out.Set(name, static_cast<double>(count));
           return out;
         });
+  });
+}
+
+// kernelCosts(sizes: Record<string, number>): {launcher, bytes, flops, tensorCores}[]
+Napi::Value KernelCosts(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "kernel_costs", [&] {
+    const Fields sizes(info[0], "kernel_costs", "sizes");
+    const auto costs = kernel_costs([&](const char* name) { return sizes.number(name); });
+    auto out = Napi::Array::New(info.Env(), costs.size());
+    for (uint32_t i = 0; i < costs.size(); ++i) {
+      auto object = Napi::Object::New(info.Env());
+      object.Set("launcher", costs[i].launcher);
+      object.Set("bytes", costs[i].bytes);
+      object.Set("flops", costs[i].flops);
+      object.Set("tensorCores", costs[i].tensor_cores);
+      out.Set(i, object);
+    }
+    return out;
   });
 }
 
@@ -278,6 +297,7 @@ void export_testing(Napi::Env env, Napi::Object exports) {
   };
   add("compareOp", CompareOp);
   add("kernelLaunches", KernelLaunches);
+  add("kernelCosts", KernelCosts);
   add("benchOp", BenchOp);
   add("compareDecodeAttention", CompareDecodeAttention);
   add("compareDecode", CompareDecode);

@@ -68,13 +68,14 @@ OpPair linear_pair(const OpSpec& spec) {
   return op;
 }
 
-// Forward only; the panels are laid out once.
+// Forward only.
 OpPair row_linear_pair(const OpSpec& spec) {
   OpPair op = linear_pair(spec);
   auto laid_out = std::make_shared<std::optional<RowLinear>>();
+  const bool keep_panels = spec.size("keepPanels") != 0;
   op.kernel = [=](const Tensors& in, const Params& w) {
     at::NoGradGuard no_grad;
-    if (!*laid_out) laid_out->emplace(w[0], w.size() > 1 ? w[1] : Param{});
+    if (!*laid_out) laid_out->emplace(w[0], w.size() > 1 ? w[1] : Param{}, keep_panels);
     return Named{{"y", (**laid_out)(in[0])}};
   };
   op.composed = [](const Tensors& in, const Tensors& w) {

@@ -71,8 +71,13 @@ test.each([
   [13, 111, 15],
   [37, 129, 65],
 ])("row_linear of %i rows, %i inputs and %i outputs is linear's", async (rows, from, to) => {
-  for (const bias of [0, 1]) {
-    const sizes = { rows, in: from, out: to, bias };
+  for (const [bias, keepPanels] of [
+    [0, 0],
+    [1, 0],
+    [0, 1],
+    [1, 1],
+  ] as const) {
+    const sizes = { rows, in: from, out: to, bias, keepPanels };
     expect(await worst("row_linear", "float32", sizes)).toBeLessThan(1e-6);
     expect(await worst("row_linear", "bfloat16", sizes)).toBeLessThan(0.008); // one step of rounding apart
   }
