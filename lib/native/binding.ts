@@ -510,6 +510,7 @@ export type OpName =
   | "rope"
   | "linear"
   | "row_linear"
+  | "product"
   | "embedding"
   | "token_log_probs"
   | "head_gradient"

@@ -5,9 +5,12 @@
 #include "core/cancel.h"
 #include "core/flops.h"
 
-// Exported by libtorch, but in no public header: result = alpha mat1 mat2 + beta result.
+// Exported by libtorch, but in no public header: input weight^T, both contiguous. (mkldnn_matmul, which writes to a
+// given tensor, was seen to write beyond it.)
 namespace at::native {
-TORCH_API void mkldnn_matmul(const Tensor& mat1, const Tensor& mat2, const Tensor& result, float beta, float alpha);
+TORCH_API Tensor mkldnn_linear_pointwise(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+                                         std::string_view attribute, c10::List<std::optional<at::Scalar>> scalars,
+                                         std::optional<std::string_view> algorithm);
 }
 
 namespace papo {
@@ -15,10 +18,16 @@ namespace {
 
 constexpr int64_t kWidenedElements = int64_t{1} << 22;  // of a weight that exist in float32 at a time
 
-void by_library(ProductLibrary library, const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
+}  // namespace
+
+void product_by(ProductLibrary library, const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
   switch (library) {
-    case ProductLibrary::kOneDnn:
-      return at::native::mkldnn_matmul(a, b, out, add ? 1.0f : 0.0f, 1.0f);
+    case ProductLibrary::kOneDnn: {
+      const auto sum = at::native::mkldnn_linear_pointwise(a.contiguous(), b.t().contiguous(), {}, "none",
+                                                           c10::List<std::optional<at::Scalar>>(), "");
+      add ? out.add_(sum) : out.copy_(sum);
+      return;
+    }
     case ProductLibrary::kWidened: {
       const auto wide_a = a.to(at::kFloat);
       const int64_t columns = std::max<int64_t>(1, kWidenedElements / b.size(0));
@@ -38,6 +47,8 @@ void by_library(ProductLibrary library, const at::Tensor& out, const at::Tensor&
   }
 }
 
+namespace {
+
 // Whether the other library takes less than two thirds of BLAS's time for a product of a layer's sizes. In turn, and
 // the least of many: what else runs on the machine must not decide, because results differ in the last digits from
 // library to library, and those of one machine are to be the same in every run.
@@ -49,7 +60,7 @@ ProductLibrary faster(ProductLibrary other, at::ScalarType dtype) {
     const std::array libraries{ProductLibrary::kBlas, other};
     for (size_t i = 0; i < 2; ++i) {
       const auto start = std::chrono::steady_clock::now();
-      by_library(libraries[i], out, a, b, false);
+      product_by(libraries[i], out, a, b, false);
       best[i] = std::min(best[i], std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
   }
@@ -85,7 +96,7 @@ void product_into(const at::Tensor& out_MN, const at::Tensor& a_MK, const at::Te
     if (out_MN.scalar_type() == at::kFloat) library = float_product_library();
     if (out_MN.scalar_type() == at::kBFloat16) library = bfloat16_product_library();
   }
-  by_library(library, out_MN, a_MK, b_KN, sum);
+  product_by(library, out_MN, a_MK, b_KN, sum);
 }
 
 at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const at::Tensor& bias_N) {

@@ -18,6 +18,10 @@ enum class ProductLibrary {
   kWidened,  // bfloat16 by way of float32, on processors without bfloat16 instructions
 };
 
+// product_into by one library, for tests; neither polled nor counted.
+void product_by(ProductLibrary library, const at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
+                bool add);
+
 // What they use on the CPU, measured at the first call (some milliseconds): the libraries' own order of
 // preference, unless another is faster by a third. Thread-safe.
 ProductLibrary float_product_library();

@@ -6,6 +6,7 @@
 #include "ops/layer_input.h"
 #include "ops/layer_output.h"
 #include "ops/linear.h"
+#include "ops/product.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
 #include "ops/row_linear.h"
@@ -64,6 +65,37 @@ OpPair linear_pair(const OpSpec& spec) {
   };
   op.composed = [](const Tensors& in, const Tensors& w) {
     return Named{{"y", linear_composed(in[0], w[0], w.size() > 1 ? w[1] : at::Tensor())}};
+  };
+  return op;
+}
+
+// Forward only; `library` as in ProductLibrary, onto ones with `add`, with the shapes and strides of a layer's three
+// products.
+OpPair product_pair(const OpSpec& spec) {
+  const auto library = static_cast<ProductLibrary>(spec.size("library"));
+  const bool add = spec.size("add") != 0;
+  const int64_t rows = spec.size("rows");
+  OpPair op;
+  op.inputs = {{"x", normal({rows, spec.size("in")}, spec)},
+               {"w", normal({spec.size("out"), spec.size("in")}, spec)},
+               {"g", normal({rows, spec.size("out")}, spec)}};
+  op.kernel = [=](const Tensors& in, const Params&) {
+    at::NoGradGuard no_grad;
+    const auto by = [&](const at::Tensor& a, const at::Tensor& b) {
+      // In the middle of a tensor, as a block of rows is: what is written beside it shows.
+      const auto around = at::ones({a.size(0) + 2, b.size(1)}, a.options());
+      product_by(library, around.narrow(0, 1, a.size(0)), a, b, add);
+      return around;
+    };
+    return Named{{"x w^T", by(in[0], in[1].t())}, {"g w", by(in[2], in[1])}, {"g^T x", by(in[2].t(), in[0])}};
+  };
+  op.composed = [=](const Tensors& in, const Tensors&) {
+    at::NoGradGuard no_grad;
+    const auto by = [&](const at::Tensor& a, const at::Tensor& b) {
+      const auto edge = at::ones({1, b.size(1)}, a.options());
+      return at::cat({edge, at::mm(a, b) + (add ? 1 : 0), edge}, 0);
+    };
+    return Named{{"x w^T", by(in[0], in[1].t())}, {"g w", by(in[2], in[1])}, {"g^T x", by(in[2].t(), in[0])}};
   };
   return op;
 }
@@ -206,6 +238,7 @@ OpPair make_op(const std::string& name, const OpSpec& spec) {
                                                                      {"rope", rope_pair},
                                                                      {"linear", linear_pair},
                                                                      {"row_linear", row_linear_pair},
+                                                                     {"product", product_pair},
                                                                      {"embedding", embedding_pair},
                                                                      {"token_log_probs", token_log_probs_pair},
                                                                      {"head_gradient", head_gradient_pair},

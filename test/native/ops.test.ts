@@ -82,3 +82,20 @@ test.each([
     expect(await worst("row_linear", "bfloat16", sizes)).toBeLessThan(0.008); // one step of rounding apart
   }
 });
+
+// The libraries that a processor may get: BLAS, oneDNN, and float32 for bfloat16. 768 x 256 x 256 is a product whose result
+// one of oneDNN's entries was seen to overrun.
+test.each([
+  [0, "float32", 1e-5],
+  [1, "float32", 1e-5],
+  [2, "bfloat16", 0.02],
+] as const)("products by library %i in %s are at::mm's, and nothing beside them", async (library, dtype, bound) => {
+  for (const [rows, from, to] of [
+    [1, 1, 1],
+    [37, 111, 7],
+    [768, 256, 256],
+    [129, 512, 1408],
+  ] as const)
+    for (const add of [0, 1])
+      expect(await worst("product", dtype, { rows, in: from, out: to, library, add })).toBeLessThan(bound);
+});
