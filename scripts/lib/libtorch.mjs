@@ -37,7 +37,7 @@ export function readLibtorch(dir, how) {
 }
 
 /** @returns {string | undefined} the folder of the torch that `python3` would import, without importing it */
-function pythonTorch() {
+export function pythonTorch() {
   const python = findPython();
   const code =
     "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";

@@ -10,9 +10,8 @@ import { hashInputs, readStamp, root, setupDir, SetupError, writeAtomic, writeSt
 /** @typedef {import("./libtorch.mjs").Libtorch} Libtorch */
 
 export const addon = join(root, "build", "Release", "papo.node");
-const cache = join(root, "build", "CMakeCache.txt");
 /** What one compiler process takes with libtorch's headers. */
-export const bytesPerJob = 2e9;
+const bytesPerJob = 2e9;
 
 const require = createRequire(import.meta.url);
 
@@ -52,19 +51,45 @@ export function cacheMismatch(cacheText, now) {
 }
 
 /**
- * Removes build/ when its objects belong to another libtorch, generator, folder or processor.
+ * Removes a build folder when its objects belong to another libtorch, generator, folder, processor or toolkit.
  * @param {Libtorch} libtorch
  * @param {string} generator
+ * @param {{ folder: string, stamp: string, toolkit?: string }} build
  */
-function dropForeignBuild(libtorch, generator) {
-  const identity = `${libtorchIdentity(libtorch)} ${processor()}`;
-  const stamped = readStamp("native-objects");
+export function dropForeignBuild(libtorch, generator, { folder, stamp, toolkit = "" }) {
+  const identity = [libtorchIdentity(libtorch), processor(), toolkit].join(" ").trim();
+  const stamped = readStamp(stamp);
   const now = { torchDir: libtorch.dir, generator, home: root };
+  const cache = join(folder, "CMakeCache.txt");
   const foreign = existsSync(cache) && cacheMismatch(readFileSync(cache, "utf8"), now);
-  if (foreign || (stamped !== undefined && stamped !== identity)) {
-    rmSync(join(root, "build"), { recursive: true, force: true });
+  if (foreign || (stamped !== undefined && stamped !== identity)) rmSync(folder, { recursive: true, force: true });
+  writeStamp(stamp, identity);
+}
+
+/** @returns {string} what cmake's generator is to be */
+export const cmakeGenerator = () => (capture("ninja", ["--version"]) === undefined ? "Unix Makefiles" : "Ninja");
+
+/**
+ * Configures and builds through cmake-js, with progress.
+ * @param {readonly string[]} options cmake-js's
+ * @param {string} log begins the names of the two logs in .setup
+ * @param {import("./report.mjs").Step} step
+ * @throws {SetupError} with the compiler's errors
+ */
+export async function runCmakeJs(options, log, step) {
+  const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / bytesPerJob)));
+  const cmakeJs = join(dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
+  for (const command of ["configure", "build"]) {
+    step.update(command === "configure" ? "configuring" : "building");
+    await runLogged(process.execPath, [cmakeJs, command, ...options, "--parallel", String(jobs)], {
+      log: join(setupDir, `${log}-${command}.log`),
+      cwd: root,
+      onLine: (line) => {
+        const progress = /^\[\s*(\d+\/\d+|\d+%)\]/.exec(line);
+        if (progress) step.update(`building ${progress[1]}`);
+      },
+    });
   }
-  writeStamp("native-objects", identity);
 }
 
 /**
@@ -75,22 +100,9 @@ function dropForeignBuild(libtorch, generator) {
  */
 export async function buildNative(libtorch, step) {
   const key = nativeKey(libtorch);
-  const generator = capture("ninja", ["--version"]) === undefined ? "Unix Makefiles" : "Ninja";
-  dropForeignBuild(libtorch, generator);
-  const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / bytesPerJob)));
-  const cmakeJs = join(dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
-  const common = [`--CDPAPO_TORCH_DIR=${libtorch.dir}`, "-G", generator, "--parallel", String(jobs)];
-  for (const command of ["configure", "build"]) {
-    step.update(command === "configure" ? "configuring" : "building");
-    await runLogged(process.execPath, [cmakeJs, command, ...common], {
-      log: join(setupDir, `native-${command}.log`),
-      cwd: root,
-      onLine: (line) => {
-        const progress = /^\[\s*(\d+\/\d+|\d+%)\]/.exec(line);
-        if (progress) step.update(`building ${progress[1]}`);
-      },
-    });
-  }
+  const generator = cmakeGenerator();
+  dropForeignBuild(libtorch, generator, { folder: join(root, "build"), stamp: "native-objects" });
+  await runCmakeJs([`--CDPAPO_TORCH_DIR=${libtorch.dir}`, "-G", generator], "native", step);
   await checkLoads(libtorch);
   writeAtomic(join(setupDir, "libtorch.json"), JSON.stringify(libtorch)); // for `papo doctor`
   writeStamp("native", key);

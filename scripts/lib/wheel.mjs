@@ -61,36 +61,42 @@ function wheelIn(folder, requirement) {
   return file && join(folder, file);
 }
 
+/** What to do where pip gives no wheel, beside giving it one. */
+const otherLibtorch =
+  "or set PAPO_LIBTORCH to the torch/ folder of an installed torch 2.13 or 2.14 (python3 -c 'import torch; print(torch.__path__[0])')";
+
 /**
  * The wheel of a requirement, downloaded when it is not there yet. Wheels for another Python version do as well as
  * this one's: only C++ parts are used.
  * @param {string} python
  * @param {string} requirement
  * @param {import("./report.mjs").Step} step
+ * @param {{ folder?: string, otherwise?: string, label?: string }} [options] otherwise: what else the user may do
+ * @throws {SetupError} with possible solutions
  */
-async function download(python, requirement, step) {
+export async function download(python, requirement, step, options = {}) {
+  const { folder = downloads, otherwise = otherLibtorch, label = requirement } = options;
   const log = join(setupDir, "download.log");
   /** @type {unknown} */
   let failure;
   for (const version of [undefined, "3.12", "3.11", "3.13"]) {
-    const there = wheelIn(downloads, requirement);
+    const there = wheelIn(folder, requirement);
     if (there) return there;
-    step.update(`downloading ${requirement}`);
+    step.update(`downloading ${label}`);
     const anyPython = version ? ["--only-binary=:all:", "--python-version", version] : [];
-    const args = ["-m", "pip", "download", "--no-deps", "--retries", "0", ...anyPython, "-d", downloads, requirement];
+    const args = ["-m", "pip", "download", "--no-deps", "--retries", "0", ...anyPython, "-d", folder, requirement];
     try {
       await runLogged(python, args, { log, cwd: root });
     } catch (error) {
       failure ??= error;
     }
   }
-  const wheel = wheelIn(downloads, requirement);
+  const wheel = wheelIn(folder, requirement);
   if (wheel) return wheel;
   throw new SetupError(
     `${requirement} could not be downloaded.\n${failure instanceof Error ? failure.message : ""}\nPossible solutions:\n` +
       "  - without network: put the wheel into a folder and set PIP_FIND_LINKS to it, or name it by PIP_INDEX_URL\n" +
-      "  - or set PAPO_LIBTORCH to the torch/ folder of an installed torch 2.13 or 2.14 (python3 -c 'import torch; print(torch.__path__[0])')\n" +
-      "  - then run this again",
+      `  - ${otherwise}\n  - then run this again`,
   );
 }
 
@@ -99,9 +105,10 @@ async function download(python, requirement, step) {
  * @param {string} python
  * @param {string} wheel
  * @param {string} members
+ * @param {string} [folder]
  */
-async function unpack(python, wheel, members) {
-  const args = [join(import.meta.dirname, "unpack-wheel.py"), wheel, unpacked, members];
+export async function unpack(python, wheel, members, folder = unpacked) {
+  const args = [join(import.meta.dirname, "unpack-wheel.py"), wheel, folder, members];
   try {
     await runLogged(python, args, { log: join(setupDir, "unpack.log"), cwd: root });
   } catch (error) {
