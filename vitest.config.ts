@@ -1,4 +1,11 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { hasCudaDriver } from "./lib/native/cuda-driver.ts";
+
+// Where a driver makes papo prefer the CUDA build, the tests still are the CPU build's; test/gpu asks for the other.
+const cpuBuild = join(import.meta.dirname, "build", "Release", "papo.node");
+const hasCudaBuild = existsSync(join(import.meta.dirname, "build-cuda", "Release", "papo.node"));
 
 // Two projects: `unit` is everything fast; `e2e` holds the slow end-to-end runs. `npm test` runs both.
 export default defineConfig({
@@ -6,7 +13,10 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     // Two workers on two cores: threads that spin at barriers would fight each other.
-    env: { OMP_WAIT_POLICY: "passive", OMP_NUM_THREADS: "2" },
+    env: {
+      ...{ OMP_WAIT_POLICY: "passive", OMP_NUM_THREADS: "2" },
+      ...(hasCudaBuild && hasCudaDriver() ? { PAPO_NATIVE: cpuBuild } : {}),
+    },
     projects: [
       {
         extends: true,

@@ -5,6 +5,12 @@ const littleMemory = 2e9;
 const littleDisk = 2e9;
 const minimumNode = [20, 19] as const;
 
+/** CUDA 13 needs a driver of the 580 series. */
+const cudaSolutions = [
+  "install NVIDIA's driver, version 580 or newer; in a container, start it with the GPUs (docker run --gpus all)",
+  "or use the CPU build: unset PAPO_NATIVE and run `npm run build`; trainer.device is then cpu",
+];
+
 /** What is wrong with what was found. `needed`: papo does not run without it. */
 export function diagnose({ node, native, machine }: Findings): Diagnosis[] {
   const diagnoses: Diagnosis[] = [];
@@ -14,6 +20,10 @@ export function diagnose({ node, native, machine }: Findings): Diagnosis[] {
     diagnoses.push({ needed: true, problem, solutions: ["install a newer Node.js"] });
   }
   if ("problem" in native) diagnoses.push({ needed: true, ...native });
+  if ("info" in native && native.info.cuda?.problem) {
+    const problem = `the native module is a CUDA build that can use no GPU: ${native.info.cuda.problem}`;
+    diagnoses.push({ needed: false, problem, solutions: cudaSolutions });
+  }
   if (machine.memoryAvailable < littleMemory) {
     const problem = `${gigabytes(machine.memoryAvailable)} of memory available`;
     diagnoses.push({ needed: false, problem, solutions: ["end other programs, or use a smaller model and batch"] });

@@ -32,12 +32,13 @@ export interface Diagnosis {
 
 async function examine(): Promise<Findings> {
   const native = await probeNative();
+  const forCuda = "info" in native && native.info.cuda !== undefined;
   return {
     papo: papoVersion(),
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
     git: await gitState(packageRoot),
-    libtorch: libtorchNote() ?? ("problem" in native ? await searchLibtorch() : undefined),
+    libtorch: libtorchNote(packageRoot, forCuda) ?? ("problem" in native ? await searchLibtorch() : undefined),
     native,
     machine: await readMachine(process.cwd()),
   };

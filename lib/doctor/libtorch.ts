@@ -7,7 +7,7 @@ import { packageRoot } from "../native/load.ts";
 export interface LibtorchNote {
   readonly dir: string;
   readonly version: string;
-  /** "PAPO_LIBTORCH", "prepared by setup" or "Python's torch". */
+  /** "PAPO_LIBTORCH", "prepared by setup", "prepared for CUDA" or "Python's torch". */
   readonly how: string;
 }
 
@@ -17,12 +17,14 @@ export interface NoLibtorch {
   readonly tried: readonly string[];
 }
 
-/** What setup noted about the libtorch that it built with; undefined where it has not run or the note is broken. */
-export function libtorchNote(root = packageRoot): LibtorchNote | undefined {
+/**
+ * What setup noted about the libtorch that it built with; undefined where it has not run or the note is broken.
+ * @param forCuda the note of the CUDA build
+ */
+export function libtorchNote(root = packageRoot, forCuda = false): LibtorchNote | undefined {
+  const file = join(root, ".setup", forCuda ? "libtorch-cuda.json" : "libtorch.json");
   try {
-    const note = JSON.parse(
-      readFileSync(join(root, ".setup", "libtorch.json"), "utf8"),
-    ) as Partial<LibtorchNote> | null;
+    const note = JSON.parse(readFileSync(file, "utf8")) as Partial<LibtorchNote> | null;
     const { dir, version, how } = note ?? {};
     return dir !== undefined && version !== undefined && how !== undefined ? { dir, version, how } : undefined;
   } catch {

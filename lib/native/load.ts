@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { NativeModuleError } from "../errors.ts";
 import type { NativeModule } from "./binding.ts";
+import { hasCudaDriver } from "./cuda-driver.ts";
 import { loadSolutions } from "./load-solutions.ts";
 
 const require = createRequire(import.meta.url);
@@ -13,7 +14,8 @@ let loaded: { readonly module: NativeModule; readonly file: string } | undefined
 export const packageRoot = dirname(dirname(import.meta.dirname));
 
 /**
- * The native module, loaded at first use: the file named by PAPO_NATIVE, else the one built here, else a prebuilt one.
+ * The native module, loaded at first use: the file named by PAPO_NATIVE, else one built here (that for CUDA where an
+ * NVIDIA driver is), else a prebuilt one.
  * @throws {NativeModuleError} with what was tried and what to do
  */
 export function loadNative(): NativeModule {
@@ -28,7 +30,7 @@ export function nativeFile(): string | undefined {
 
 function load(root: string): { module: NativeModule; file: string } {
   const attempts: string[] = [];
-  for (const candidate of candidates(root)) {
+  for (const candidate of nativeCandidates(root, hasCudaDriver())) {
     if ("problem" in candidate) {
       attempts.push(candidate.problem);
       continue;
@@ -42,12 +44,15 @@ function load(root: string): { module: NativeModule; file: string } {
   throw new NativeModuleError("papo's native module could not be loaded.", attempts, loadSolutions(attempts));
 }
 
-type Candidate = { readonly file: string } | { readonly problem: string };
+/** A file to load, or why there is none. */
+export type Candidate = { readonly file: string } | { readonly problem: string };
 
-/** Where to look. A local build that does not load is not passed over in silence for a prebuilt one. */
-function candidates(root: string): Candidate[] {
+/** Where to look. A local build that does not load is not passed over in silence for another. */
+export function nativeCandidates(root: string, driver: boolean): Candidate[] {
   const named = process.env.PAPO_NATIVE;
   if (named) return [existing(resolve(named), "PAPO_NATIVE: ")];
+  const forCuda = existing(join(root, "build-cuda", "Release", "papo.node"));
+  if (driver && "file" in forCuda) return [forCuda];
   const built = existing(join(root, "build", "Release", "papo.node"));
   return "file" in built ? [built] : [built, prebuilt(root)];
 }

@@ -19,6 +19,10 @@ test("a note of setup is read, and a broken or absent one is none", () => {
     writeFileSync(join(root, ".setup", "libtorch.json"), text);
     expect(libtorchNote(root)).toEqual(expected);
   }
+  const ofCuda = { dir: "/lt/cuda/torch", version: "2.14.1+cu130", how: "prepared for CUDA" };
+  writeFileSync(join(root, ".setup", "libtorch-cuda.json"), JSON.stringify(ofCuda));
+  expect(libtorchNote(root, true)).toEqual(ofCuda);
+  expect(libtorchNote(root)).toBeUndefined();
 });
 
 test("setup's own search says what it looked at", async () => {

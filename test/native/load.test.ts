@@ -1,0 +1,48 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { nativeCandidates } from "../../lib/native/load.ts";
+import { tempFolder } from "../support/temp.ts";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+/** A folder with empty files of the given builds. */
+function rootWith(...builds: ("build" | "build-cuda")[]): { root: string; file: (build: string) => string } {
+  const root = tempFolder();
+  const file = (build: string) => join(root, build, "Release", "papo.node");
+  for (const build of builds) {
+    mkdirSync(dirname(file(build)), { recursive: true });
+    writeFileSync(file(build), "");
+  }
+  vi.stubEnv("PAPO_NATIVE", "");
+  return { root, file };
+}
+
+test("the CUDA build comes first where a driver is, the CPU build where none is", () => {
+  const { root, file } = rootWith("build", "build-cuda");
+  expect(nativeCandidates(root, true)).toEqual([{ file: file("build-cuda") }]);
+  expect(nativeCandidates(root, false)).toEqual([{ file: file("build") }]);
+});
+
+test("a driver without a CUDA build changes nothing", () => {
+  const { root, file } = rootWith("build");
+  expect(nativeCandidates(root, true)).toEqual([{ file: file("build") }]);
+});
+
+test("PAPO_NATIVE comes before both, also where it names nothing", () => {
+  const { root, file } = rootWith("build", "build-cuda");
+  vi.stubEnv("PAPO_NATIVE", file("build"));
+  expect(nativeCandidates(root, true)).toEqual([{ file: file("build") }]);
+  vi.stubEnv("PAPO_NATIVE", "/nowhere/papo.node");
+  expect(nativeCandidates(root, true)).toEqual([{ problem: "PAPO_NATIVE: /nowhere/papo.node: not there" }]);
+});
+
+test("without a local build the prebuilt ones are looked at, after saying so", () => {
+  const { root, file } = rootWith();
+  expect(nativeCandidates(root, false)).toEqual([
+    { problem: `${file("build")}: not there` },
+    { problem: expect.stringContaining("prebuilds") as string },
+  ]);
+});
