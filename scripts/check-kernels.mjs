@@ -1,6 +1,7 @@
 // What the CUDA kernels take of a GPU, read from what ptxas said when they were compiled: registers, spills, shared
 // memory, and by CUDA's own calculation blocks an SM and occupancy. Fails on spills, on a kernel over its budget of
-// registers (native/kernels/budgets.json), and on one without a budget.
+// registers (native/kernels/budgets.json), and on one without a budget. Leaves the table in build-cuda/kernels.json, for
+// `papo bench kernels`.
 // usage: node scripts/check-kernels.mjs [--json]     after `npm run build -- --cuda`
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -9,12 +10,14 @@ import { join } from "node:path";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { findToolkit } from "./lib/cuda.mjs";
-import { root, SetupError } from "./lib/project.mjs";
+import { root, SetupError, writeAtomic } from "./lib/project.mjs";
 
 /**
- * One compiled kernel; several instantiations of a template have one name.
+ * One compiled kernel; instantiations of a template have one name, but for its first argument where that is a number.
  * @typedef {{ name: string, sm: number, registers: number, spillBytes: number, sharedBytes: number, barriers: number }} Resources
- * @typedef {Resources & { threads: number, blocks: number, occupancy: number }} Usage
+ * launcher: the function of native/kernels that launches it; threads: of a block
+ * @typedef {{ launcher: string, threads: number, registers: number }} Budget
+ * @typedef {Resources & { launcher: string, threads: number, blocks: number, occupancy: number }} Usage
  */
 
 /**
@@ -43,7 +46,7 @@ export function parsePtxas(text, file) {
 
 /**
  * The function's own name in an Itanium-mangled one: the identifier that ends in _kernel and that the digits before it
- * count; of a run of digits, the first may belong to a hash.
+ * count; of a run of digits, the first may belong to a hash. A number that is the first template argument follows: <128>.
  * @param {string} mangled
  */
 function kernelName(mangled) {
@@ -51,7 +54,9 @@ function kernelName(mangled) {
     for (let first = 0; first < digits.length; first += 1) {
       const end = index + digits.length;
       const name = mangled.slice(end, end + Number(digits.slice(first)));
-      if (/^[a-z]\w*_kernel$/.test(name)) return name;
+      if (!/^[a-z]\w*_kernel$/.test(name)) continue;
+      const size = /^ILi(\d+)E/.exec(mangled.slice(end + name.length))?.[1];
+      return size === undefined ? name : `${name}<${size}>`;
     }
   }
   return undefined;
@@ -99,12 +104,12 @@ export function problemsOf(kernels, budgets) {
   });
 }
 
-/** @returns {Record<string, { threads: number, registers: number }>} */
+/** @returns {Record<string, Budget>} */
 export const readBudgets = () => JSON.parse(readFileSync(join(root, "native", "kernels", "budgets.json"), "utf8"));
 
 /**
  * @param {string} toolkit
- * @param {readonly (Resources & { threads: number })[]} kernels
+ * @param {readonly (Resources & { launcher: string, threads: number })[]} kernels
  * @returns {Usage[]}
  */
 function withOccupancy(toolkit, kernels) {
@@ -152,10 +157,12 @@ function readResources(folder) {
 export function checkKernels(buildDir, toolkit, { json = false } = {}) {
   const budgets = readBudgets();
   const resources = readResources(buildDir);
-  const usage = withOccupancy(
-    toolkit,
-    resources.map((kernel) => ({ ...kernel, threads: budgets[kernel.name]?.threads ?? 256 })),
-  );
+  const known = resources.map((kernel) => {
+    const { launcher = "", threads = 256 } = budgets[kernel.name] ?? {};
+    return { ...kernel, launcher, threads };
+  });
+  const usage = withOccupancy(toolkit, known);
+  writeAtomic(join(buildDir, "kernels.json"), JSON.stringify(usage));
   if (json) process.stdout.write(`${JSON.stringify(usage)}\n`);
   else process.stdout.write(`${tableOf(usage)}\n`);
   const problems = problemsOf(resources, budgets);
@@ -164,10 +171,10 @@ export function checkKernels(buildDir, toolkit, { json = false } = {}) {
 
 /** @param {readonly Usage[]} usage */
 function tableOf(usage) {
-  const head = "kernel".padEnd(44) + "arch   threads  regs  spills  smem B  blocks/SM  occupancy";
+  const head = "kernel".padEnd(48) + "arch   threads  regs  spills  smem B  blocks/SM  occupancy";
   const rows = usage.map(
     ({ name, sm, threads, registers, spillBytes, sharedBytes, blocks, occupancy }) =>
-      `${name.padEnd(44)}sm_${String(sm).padEnd(4)} ${String(threads).padStart(6)} ${String(registers).padStart(5)} ` +
+      `${name.padEnd(48)}sm_${String(sm).padEnd(4)} ${String(threads).padStart(6)} ${String(registers).padStart(5)} ` +
       `${String(spillBytes).padStart(7)} ${String(sharedBytes).padStart(7)} ${String(blocks).padStart(10)} ` +
       `${`${Math.round(100 * occupancy)} %`.padStart(10)}`,
   );

@@ -4,20 +4,28 @@ import { ConfigError } from "../errors.ts";
 import type { KernelCost, NativeTesting } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
 import { gpus, type Gpu } from "../plan/gpus.ts";
+import { type KernelUsage, readKernelUsage } from "./kernel-usage.ts";
 import { publishedModelSizes } from "../plan/model-sizes.ts";
 import { numWeights } from "../plan/weights.ts";
 
-/** Float32 FLOP/s outside tensor cores, by `papo plan`'s name; source: NVIDIA's data sheets (B200: HGX). */
-const vectorFlops: Readonly<Record<string, number>> = { h100: 67e12, h200: 67e12, "a100-80": 19.5e12, b200: 75e12 };
+/** By `papo plan`'s name: float32 FLOP/s outside tensor cores, from NVIDIA's data sheets (B200: HGX), and sm_ number. */
+const vectors: Readonly<Record<string, { readonly flops: number; readonly sm: number }>> = {
+  h100: { flops: 67e12, sm: 90 },
+  h200: { flops: 67e12, sm: 90 },
+  "a100-80": { flops: 19.5e12, sm: 80 },
+  b200: { flops: 75e12, sm: 100 },
+};
 
-/** Names of GPUs that a roofline can be drawn for. */
-export const rooflineGpus: readonly string[] = Object.keys(vectorFlops);
+/** Names of GPUs that a roofline can be drawn for; `a100` is short for `a100-80`. */
+export const rooflineGpus: readonly string[] = Object.keys(vectors);
 
 export interface KernelRoofline extends KernelCost {
   /** 3B or 7B. */
   readonly model: string;
   readonly microseconds: number;
   readonly bound: "memory" | "compute";
+  /** What the launcher's kernels take of an SM; empty where no CUDA build is. */
+  readonly kernels: readonly KernelUsage[];
 }
 
 /**
@@ -51,18 +59,22 @@ function sizesOf(model: "3B" | "7B"): Record<string, number> {
 
 /**
  * The kernels of both published sizes on one GPU.
+ * @param usage of the kernels of a CUDA build
  * @throws {ConfigError} for a GPU without known peaks, and where the native module has no testing exports
  */
-export function kernelRooflines(gpuName: string): KernelRoofline[] {
-  const gpu = gpus.find(({ name }) => name === gpuName);
-  const vector = vectorFlops[gpuName];
+export function kernelRooflines(gpuName: string, usage = readKernelUsage()): KernelRoofline[] {
+  const gpu = gpus.find(({ name }) => name === (gpuName === "a100" ? "a100-80" : gpuName));
+  const vector = vectors[gpu?.name ?? ""];
   if (gpu === undefined || vector === undefined)
     throw new ConfigError("--gpu", `expected one of ${rooflineGpus.join(", ")}; got ${gpuName}`);
   if (!loadNative().runtimeInfo().testing)
     throw new ConfigError("bench kernels", "expected a native module built with PAPO_TESTING, which counts the costs");
   const native = loadNative() as unknown as NativeTesting;
   return (["3B", "7B"] as const).flatMap((model) =>
-    native.kernelCosts(sizesOf(model)).map((cost) => ({ ...cost, model, ...roofline(cost, gpu, vector) })),
+    native.kernelCosts(sizesOf(model)).map((cost) => {
+      const kernels = usage.filter(({ launcher, sm }) => launcher === cost.launcher && sm === vector.sm);
+      return { ...cost, model, ...roofline(cost, gpu, vector.flops), kernels };
+    }),
   );
 }
 

@@ -83,7 +83,7 @@ function registerKernels(bench: Command): void {
     .command("kernels")
     .description("what the GPU kernels move and compute at the sizes of the published recipes; no GPU is needed")
     .option("--roofline", "the only report there is, and the default")
-    .option("--gpu <name>", "h100, h200, a100-80 or b200", "h100")
+    .option("--gpu <name>", "h100, h200, a100 or b200", "h100")
     .option("--json", "print one JSON object")
     .action(async (options) => {
       const { benchKernels } = await import("../bench/kernels-command.ts");

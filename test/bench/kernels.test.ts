@@ -1,6 +1,11 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { readKernelUsage } from "../../lib/bench/kernel-usage.ts";
 import { kernelRooflines, roofline, rooflineGpus } from "../../lib/bench/kernels.ts";
+import { readBudgets } from "../../scripts/check-kernels.mjs";
 import { testing } from "../support/objective.ts";
+import { tempFolder } from "../support/temp.ts";
 
 const rows = kernelRooflines("h100");
 const of = (model: string, launcher: string) => rows.find((row) => row.model === model && row.launcher === launcher);
@@ -57,6 +62,36 @@ test("costs grow with the rows", () => {
   const grows = ["rms_norm", "rope", "swiglu", "token_log_probs", "objective", "decode_attention", "sample_tokens"];
   for (const [index, { launcher, bytes }] of once.entries())
     if (grows.includes(launcher)) expect((twice[index]?.bytes ?? 0) / bytes).toBeGreaterThan(1.5);
+});
+
+test("each launcher has a kernel in the table of budgets, and each kernel there a launcher", () => {
+  const budgeted = new Set(Object.values(readBudgets()).map(({ launcher }) => launcher));
+  expect([...budgeted].sort()).toEqual([...new Set(rows.map(({ launcher }) => launcher))].sort());
+});
+
+test("what a build's kernels take stands beside their launcher, for the GPU's architecture alone", () => {
+  const usage = [80, 90].map((sm) => ({
+    ...{ name: "adamw/adamw_kernel", launcher: "adamw", sm, threads: 256 },
+    ...{ registers: 60 + sm / 10, sharedBytes: 0, blocks: 3, occupancy: 0.375 },
+  }));
+  const kernelsOf = (gpu: string) =>
+    kernelRooflines(gpu, usage).filter(({ kernels }) => kernels.length > 0 && kernels[0]?.launcher === "adamw");
+  expect(kernelsOf("h100").map(({ launcher, kernels }) => [launcher, kernels[0]?.registers])).toEqual([
+    ["adamw", 69],
+    ["adamw", 69],
+  ]);
+  expect(kernelsOf("a100")[0]?.kernels).toEqual([usage[0]]); // short for a100-80
+  expect(kernelsOf("b200")).toEqual([]);
+});
+
+test("the table of a CUDA build is read, and an absent or a broken one is empty", () => {
+  const root = tempFolder();
+  expect(readKernelUsage(root)).toEqual([]);
+  mkdirSync(join(root, "build-cuda"));
+  writeFileSync(join(root, "build-cuda", "kernels.json"), '[{"name": "a/a_kernel", "sm": 90}]');
+  expect(readKernelUsage(root)).toEqual([{ name: "a/a_kernel", sm: 90 }]);
+  writeFileSync(join(root, "build-cuda", "kernels.json"), "[{");
+  expect(readKernelUsage(root)).toEqual([]);
 });
 
 test("a kernel is bound by the longer of moving and computing", () => {
