@@ -72,20 +72,19 @@ void steps_match() {
       State<W, M> actual(count + offset), expected(count + offset);
       for (int step = 1; step <= 3; ++step) {
         actual.grad = expected.grad = normal(count + offset, 10 + step, 0.1f);
-        const double norm = step == 2 ? 0.5 : 3.0;  // below and above the bound
+        const Buffer<double> norm{step == 2 ? 0.5 : 3.0};  // below and above the bound
         const AdamwRates rates = adamw_rates(kRate, 0.9, 0.999, 1e-8, kDecay, kMaxNorm, step);
-        int32_t skipped = 7;
-        expect_launched(adamw(actual.buffers(offset), count, rates, &norm, &skipped, nullptr));
-        move_as_the_cpu(expected, offset, rates, norm);
-        expect(skipped == 0, "no skip");
+        Buffer<int32_t> skipped{7};
+        expect_launched(adamw(actual.buffers(offset), count, rates, norm.data(), skipped.data(), nullptr));
+        move_as_the_cpu(expected, offset, rates, norm[0]);
+        expect(skipped[0] == 0, "no skip");
       }
       const std::string at = " of " + std::to_string(count) + " at " + std::to_string(offset);
-      // The same operations in the same order: not a bit differs.
-      expect_close(actual.weights, widened(expected.weights), 0, "weights" + at);
-      expect_close(actual.first, widened(expected.first), 0, "first moment" + at);
-      expect_close(actual.second, widened(expected.second), 0, "second moment" + at);
-      expect_close(actual.master, widened(expected.master), 0, "master" + at);
-      expect_close(actual.compensation, widened(expected.compensation), 0, "compensation" + at);
+      expect_close(actual.weights, widened(expected.weights), kSameOperations<W>, "weights" + at);
+      expect_close(actual.first, widened(expected.first), kSameOperations<M>, "first moment" + at);
+      expect_close(actual.second, widened(expected.second), kSameOperations<M>, "second moment" + at);
+      expect_close(actual.master, widened(expected.master), kSameOperations<float>, "master" + at);
+      expect_close(actual.compensation, widened(expected.compensation), kSameOperations<W>, "compensation" + at);
       expect_close(actual.grad, widened(expected.grad), 0, "gradient" + at);
     }
   }
@@ -104,25 +103,26 @@ PAPO_CASE("adamw keeps in the compensation what bfloat16 weights cannot take") {
   // The first step moves a weight of 1 by 1e-4, and one ulp of bfloat16 there is 2^-8; after 100 steps it moved.
   State<__nv_bfloat16, __nv_bfloat16> state(1);
   state.weights[0] = rounded<__nv_bfloat16>(1.0f);
-  const double norm = 1;
-  int32_t skipped = 0;
+  const Buffer<double> norm{1};
+  Buffer<int32_t> skipped{0};
   for (int step = 1; step <= 100; ++step) {
     state.grad[0] = 1;
-    expect_launched(
-        adamw(state.buffers(0), 1, adamw_rates(1e-4, 0.9, 0.999, 1e-8, 0, 1e9, step), &norm, &skipped, nullptr));
+    const AdamwRates rates = adamw_rates(1e-4, 0.9, 0.999, 1e-8, 0, 1e9, step);
+    expect_launched(adamw(state.buffers(0), 1, rates, norm.data(), skipped.data(), nullptr));
   }
   expect_close(Buffer<double>{wide(state.weights[0]) + wide(state.compensation[0])}, {1 - 0.01}, 1e-3, "weight");
 }
 
 PAPO_CASE("adamw skips a step whose norm is not finite, zeroes the gradient and raises the flag") {
-  for (const double norm : {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+  for (const double value : {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    const Buffer<double> norm{value};
     State<__nv_bfloat16, float> state(37);
     const auto before = widened(state.weights);
     state.grad = normal(37, 3);
-    int32_t skipped = 0;
-    expect_launched(adamw(state.buffers(0), 37, adamw_rates(kRate, 0.9, 0.999, 1e-8, kDecay, kMaxNorm, 1), &norm,
-                          &skipped, nullptr));
-    expect(skipped == 1, "the flag");
+    Buffer<int32_t> skipped{0};
+    const AdamwRates rates = adamw_rates(kRate, 0.9, 0.999, 1e-8, kDecay, kMaxNorm, 1);
+    expect_launched(adamw(state.buffers(0), 37, rates, norm.data(), skipped.data(), nullptr));
+    expect(skipped[0] == 1, "the flag");
     expect_close(state.weights, before, 0, "weights");
     expect_close(state.first, std::vector<double>(37, 0), 0, "first moment");
     expect_close(state.grad, std::vector<double>(37, 0), 0, "gradient");

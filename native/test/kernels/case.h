@@ -30,16 +30,25 @@ struct Registration {
 #define PAPO_CASE(name) \
   PAPO_CASE_OF(name, PAPO_CASE_JOIN(papo_case_, __LINE__), PAPO_CASE_JOIN(papo_registered_, __LINE__))
 
+// Whether kernels run on a GPU (test/gpu) and not by emulation: multiplications and additions are fused there, and exp
+// may differ in its last bit from the host's.
+#ifdef PAPO_CUDA
+inline constexpr bool kOnDevice = true;
+#else
+inline constexpr bool kOnDevice = false;
+#endif
+
 // The seed of this run of a case; the order of blocks, warps and lanes comes from it too.
 uint64_t seed();
 
 void expect(bool condition, const std::string& text);
-// The launch succeeded.
+// The launch succeeded, and on a device the kernel has ended.
 void expect_launched(cudaError_t error);
 // run() throws an error whose text has `part` in it.
 void expect_throws(void (*run)(), const std::string& part);
 
-// Values of T in exactly sized heap memory, so that AddressSanitizer sees every access beyond them.
+// Values of T in exactly sized heap memory, so that AddressSanitizer sees every access beyond them. All that kernels are
+// given is in such: on a device heap memory is its own too, stacks are not.
 template <class T>
 using Buffer = std::vector<T>;
 
@@ -81,6 +90,10 @@ void expect_close(const Buffer<T>& actual, const std::vector<double>& expected, 
 // One rounding of a result and a little.
 template <class T>
 constexpr double kTolerance = std::is_same_v<T, __nv_bfloat16> ? 0.006 : 1e-5;
+
+// Of the same operations in the same order on the host.
+template <class T>
+constexpr double kSameOperations = kOnDevice ? kTolerance<T> : 0;
 
 template <class T>
 constexpr const char* kTypeName = std::is_same_v<T, __nv_bfloat16> ? "bfloat16" : "float32";

@@ -16,11 +16,11 @@ void check(int64_t rows, int vocab, double temperature, int shift = 0) {
   // q begins `shift` elements into its memory, so that its rows may be aligned otherwise than p's.
   auto q_memory = as<T>(normal(rows * vocab + shift, 2, 2));
   Buffer<float> kl(rows), lse_p(rows), lse_q(rows);
-  int bad_row = kNoRow;
-  const KlDivergence out{kl.data(), lse_p.data(), lse_q.data(), &bad_row};
+  Buffer<int> bad_row{kNoRow};
+  const KlDivergence out{kl.data(), lse_p.data(), lse_q.data(), bad_row.data()};
   const T* q = q_memory.data() + shift;
   expect_launched(kl_divergence<T>(p.data(), q, inverse, out, 0, rows, vocab, nullptr));
-  expect(bad_row == kNoRow, "no bad row");
+  expect(bad_row[0] == kNoRow, "no bad row");
   const auto g = normal(rows, 3);
   std::vector<double> kl_expected(rows), p_expected(rows), q_expected(rows), grad_p(rows * vocab), grad_q(rows * vocab);
   for (int64_t row = 0; row < rows; ++row) {
@@ -72,9 +72,9 @@ PAPO_CASE("kl_divergence: of equal logits is 0, also of large ones") {
   auto logits = normal(3 * 1000, 1, 50);
   for (auto& x : logits) x += 5000;
   Buffer<float> kl(3), lse_p(3), lse_q(3);
-  int bad_row = kNoRow;
+  Buffer<int> bad_row{kNoRow};
   expect_launched(kl_divergence<float>(logits.data(), logits.data(), 1,
-                                       {kl.data(), lse_p.data(), lse_q.data(), &bad_row}, 0, 3, 1000, nullptr));
+                                       {kl.data(), lse_p.data(), lse_q.data(), bad_row.data()}, 0, 3, 1000, nullptr));
   expect_close(kl, {0, 0, 0}, 1e-6, "kl");
 }
 PAPO_CASE("kl_divergence: a q of 0 gives inf, a nan in either is reported") {
@@ -83,8 +83,8 @@ PAPO_CASE("kl_divergence: a q of 0 gives inf, a nan in either is reported") {
   q[2] = -kInf;
   q[7 * 2 + 1] = NAN;
   Buffer<float> kl(3), lse_p(3), lse_q(3);
-  int bad_row = kNoRow;
-  expect_launched(kl_divergence<float>(p.data(), q.data(), 1, {kl.data(), lse_p.data(), lse_q.data(), &bad_row}, 10, 3,
+  Buffer<int> bad_row{kNoRow};
+  expect_launched(kl_divergence<float>(p.data(), q.data(), 1, {kl.data(), lse_p.data(), lse_q.data(), bad_row.data()}, 10, 3,
                                        7, nullptr));
-  expect(kl[0] == kInf && std::isfinite(kl[1]) && bad_row == 12, "inf, finite, row 12");
+  expect(kl[0] == kInf && std::isfinite(kl[1]) && bad_row[0] == 12, "inf, finite, row 12");
 }

@@ -1,5 +1,6 @@
 // usage: papo_kernel_tests [--list] [--seeds N] [--exact NAME] [part of a name]...
-// Runs each case under several seeds and prints a line for it; exit code 1 when one failed.
+// Runs each case under several seeds and prints a line for it; exit code 1 when one failed. Built for GPUs, as
+// papo_gpu_tests, it runs them on the first one, and ends with 77 where there is none.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -7,16 +8,37 @@
 #include <cstring>
 
 #include "test/kernels/case.h"
+#ifdef PAPO_CUDA
+#include "test/gpu/managed_memory.h"
+#else
 #include "test/simt/engine.h"
+#endif
 
 namespace papo::test {
 namespace {
 uint64_t current_seed = 1;
 
+#ifdef PAPO_CUDA
+constexpr int kSkipped = 77;
+
+void set_order(uint64_t) {}  // a GPU's blocks go in its own
+// Why no case can run; null where they can.
+const char* prepare_device() {
+  int driver = 0, devices = 0;
+  cudaDriverGetVersion(&driver);
+  if (driver == 0) return "no NVIDIA driver is installed";
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  if (error != cudaSuccess) return cudaGetErrorString(error);
+  return devices == 0 ? "the driver sees no GPU" : begin_managed_memory();
+}
+#else
+void set_order(uint64_t seed) { simt::set_seed(seed); }
+#endif
+
 bool run_case(const Case& test, uint64_t seeds) {
   const auto begin = std::chrono::steady_clock::now();
   for (current_seed = 1; current_seed <= seeds; ++current_seed) {
-    simt::set_seed(current_seed);
+    set_order(current_seed);
     try {
       test.run();
     } catch (const std::exception& error) {
@@ -40,6 +62,10 @@ void expect(bool condition, const std::string& text) {
   if (!condition) throw std::runtime_error("expected " + text);
 }
 void expect_launched(cudaError_t error) {
+#ifdef PAPO_CUDA
+  // Before anything else: on some systems the host may not touch managed memory while a kernel runs.
+  if (error == cudaSuccess) error = cudaDeviceSynchronize();
+#endif
   expect(error == cudaSuccess, std::string("a launch, got: ") + cudaGetErrorString(error));
 }
 void expect_throws(void (*run)(), const std::string& part) {
@@ -98,6 +124,12 @@ int main(int count, char** arguments) {
       parts.push_back(argument);
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
+#ifdef PAPO_CUDA
+  if (const char* problem = list ? nullptr : prepare_device()) {
+    std::printf("skipped: %s\n", problem);
+    return kSkipped;
+  }
+#endif
   auto all = cases();
   std::sort(all.begin(), all.end(), [](const Case& a, const Case& b) { return std::strcmp(a.name, b.name) < 0; });
   int failed = 0, ran = 0;

@@ -88,7 +88,7 @@ Expected expected_token(std::vector<double> logits, const SamplerSpec& spec, con
 struct Sampled {
   Buffer<int64_t> tokens;
   Buffer<float> log_probs;
-  int32_t first_bad_row = std::numeric_limits<int32_t>::max();
+  Buffer<int32_t> first_bad_row{std::numeric_limits<int32_t>::max()};
 };
 
 Buffer<SampleDraw> draws_of(int rows, uint64_t position = 0) {
@@ -103,7 +103,7 @@ Sampled sample(Buffer<float> logits, int rows, SamplerSpec spec, const Buffer<in
   spec.forbidden_ids = forbidden.data();
   spec.num_forbidden = static_cast<int>(forbidden.size());
   expect_launched(sample_tokens(logits.data(), rows, static_cast<int>(logits.size()) / rows, draws.data(), spec,
-                                out.tokens.data(), out.log_probs.data(), &out.first_bad_row, nullptr));
+                                out.tokens.data(), out.log_probs.data(), out.first_bad_row.data(), nullptr));
   return out;
 }
 
@@ -129,7 +129,7 @@ int expect_oracle(const Buffer<float>& logits, int rows, const SamplerSpec& spec
     log_probs[row] = (own[expected.token] - top) / temperature - std::log(sum);
   }
   expect_close(actual.log_probs, log_probs, 1e-5, what + ": log-prob");
-  expect(actual.first_bad_row == std::numeric_limits<int32_t>::max(), "no bad row");
+  expect(actual.first_bad_row[0] == std::numeric_limits<int32_t>::max(), "no bad row");
   return by_cut;
 }
 
@@ -227,13 +227,13 @@ PAPO_CASE("rows whose logits are not finite are reported by the smallest number"
       auto logits = normal(5 * 37, 4);
       logits[2 * 37 + id] = logits[4 * 37 + id] = wrong;
       const Sampled actual = sample(logits, 5, spec_of(1, 0.9, 0), {20}, draws_of(5));
-      expect(actual.first_bad_row == 2, "row 2, got " + std::to_string(actual.first_bad_row));
+      expect(actual.first_bad_row[0] == 2, "row 2, got " + std::to_string(actual.first_bad_row[0]));
       expect(actual.tokens[2] == 0 && std::isnan(actual.log_probs[2]), "token 0 with nan");
       expect(std::isfinite(actual.log_probs[3]), "row 3 unharmed");
     }
   }
   const Sampled none = sample(Buffer<float>(2, 1.0f), 1, spec_of(1, 1, 0), {0, 1}, draws_of(1));
-  expect(none.first_bad_row == 0, "no allowed token");
+  expect(none.first_bad_row[0] == 0, "no allowed token");
 }
 
 PAPO_CASE("the sampler follows the cut distribution") {

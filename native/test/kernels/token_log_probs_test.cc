@@ -11,10 +11,10 @@ constexpr int kNoRow = 1 << 30;
 
 struct Scores {
   Buffer<float> log_prob, lse, entropy;
-  int bad_row = kNoRow;
+  Buffer<int> bad_row{kNoRow};
   explicit Scores(int64_t rows) : log_prob(rows), lse(rows), entropy(rows) {}
   TokenScores view(bool with_entropy = true) {
-    return {log_prob.data(), lse.data(), with_entropy ? entropy.data() : nullptr, &bad_row};
+    return {log_prob.data(), lse.data(), with_entropy ? entropy.data() : nullptr, bad_row.data()};
   }
 };
 
@@ -33,7 +33,7 @@ void check(int64_t rows, int vocab, double temperature, float scale) {
   const auto inverse = static_cast<float>(1 / temperature);
   Scores scores(rows);
   expect_launched(token_log_probs<T>(logits.data(), targets.data(), inverse, scores.view(), 0, rows, vocab, nullptr));
-  expect(scores.bad_row == kNoRow, "no bad row");
+  expect(scores.bad_row[0] == kNoRow, "no bad row");
   const auto g_log_prob = normal(rows, 2), g_entropy = normal(rows, 3);
   std::vector<double> log_prob(rows), lse(rows), entropy(rows), grad(rows * vocab), without_entropy(rows * vocab);
   for (int64_t row = 0; row < rows; ++row) {
@@ -74,7 +74,7 @@ void check_bad(float value, int vocab) {
   const std::vector<int64_t> targets(5);
   Scores scores(5);
   expect_launched(token_log_probs<T>(logits.data(), targets.data(), 1, scores.view(), 100, 5, vocab, nullptr));
-  expect(scores.bad_row == 102, "row 100 + 2 reported, got " + std::to_string(scores.bad_row));
+  expect(scores.bad_row[0] == 102, "row 100 + 2 reported, got " + std::to_string(scores.bad_row[0]));
   for (const int row : {0, 1, 3}) expect(std::isfinite(scores.lse[row]), "the other rows whole");
 }
 
@@ -126,7 +126,7 @@ PAPO_CASE("token_log_probs: a target of probability 0 has log-prob -inf and entr
   Scores scores(1);
   scores.entropy[0] = 7;
   expect_launched(token_log_probs<float>(logits.data(), target.data(), 1, scores.view(false), 0, 1, 3, nullptr));
-  expect(scores.log_prob[0] == -kInf && scores.bad_row == kNoRow && scores.entropy[0] == 7, "-inf, not reported");
+  expect(scores.log_prob[0] == -kInf && scores.bad_row[0] == kNoRow && scores.entropy[0] == 7, "-inf, not reported");
 }
 PAPO_CASE("token_log_probs: the order of blocks and warps does not change a bit") {
   const auto logits = std::vector<float>(normal(17 * 4097, 1));
