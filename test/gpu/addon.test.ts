@@ -24,11 +24,14 @@ test.skipIf(!built)("the CUDA addon loads, with or without a driver, and says wh
   else expect(cuda).toMatchObject({ driver: 0, numDevices: 0, problem: "no NVIDIA driver is installed" });
 });
 
-test.skipIf(!built || hasCudaDriver())("papo doctor tells that a CUDA build has no driver, as nothing that it needs", () => {
-  const { status, stdout } = runPapo(["doctor", "--json"], withAddon);
-  const { problems, libtorch } = JSON.parse(stdout) as Findings & { problems: Diagnosis[] };
-  expect(status).toBe(0);
-  expect(problems[0]?.problem).toContain("no NVIDIA driver is installed");
-  expect(libtorch).toHaveProperty("version", expect.stringContaining("+cu13"));
-  expect(runPapo(["doctor"], withAddon).stdout).toMatch(/^CUDA .*built with CUDA 13\.\d, no NVIDIA driver/m);
-});
+test.skipIf(!built || hasCudaDriver())(
+  "papo doctor tells that a CUDA build has no driver, as nothing that it needs",
+  () => {
+    const { status, stdout } = runPapo(["doctor", "--json"], withAddon);
+    const { problems, libtorch } = JSON.parse(stdout) as Findings & { problems: Diagnosis[] };
+    expect(status).toBe(0);
+    expect(problems[0]?.problem).toContain("no NVIDIA driver is installed");
+    expect(libtorch).toHaveProperty("version", expect.stringContaining("+cu13"));
+    expect(runPapo(["doctor"], withAddon).stdout).toMatch(/^CUDA .*built with CUDA 13\.\d, no NVIDIA driver/m);
+  },
+);

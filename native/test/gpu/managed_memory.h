@@ -4,7 +4,8 @@
 
 namespace papo::test {
 
-// From here on operator new gives managed memory. Text of an error, or null. Before, and where this fails, it is malloc's.
+// From here on operator new gives managed memory. Text of an error, or null. Before, and where this fails, it is
+// malloc's.
 const char* begin_managed_memory();
 
 }  // namespace papo::test

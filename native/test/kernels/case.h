@@ -47,8 +47,8 @@ void expect_launched(cudaError_t error);
 // run() throws an error whose text has `part` in it.
 void expect_throws(void (*run)(), const std::string& part);
 
-// Values of T in exactly sized heap memory, so that AddressSanitizer sees every access beyond them. All that kernels are
-// given is in such: on a device heap memory is its own too, stacks are not.
+// Values of T in exactly sized heap memory, so that AddressSanitizer sees every access beyond them. All that kernels
+// are given is in such: on a device heap memory is its own too, stacks are not.
 template <class T>
 using Buffer = std::vector<T>;
 

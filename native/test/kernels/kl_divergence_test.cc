@@ -84,7 +84,7 @@ PAPO_CASE("kl_divergence: a q of 0 gives inf, a nan in either is reported") {
   q[7 * 2 + 1] = NAN;
   Buffer<float> kl(3), lse_p(3), lse_q(3);
   Buffer<int> bad_row{kNoRow};
-  expect_launched(kl_divergence<float>(p.data(), q.data(), 1, {kl.data(), lse_p.data(), lse_q.data(), bad_row.data()}, 10, 3,
-                                       7, nullptr));
+  expect_launched(kl_divergence<float>(p.data(), q.data(), 1, {kl.data(), lse_p.data(), lse_q.data(), bad_row.data()},
+                                       10, 3, 7, nullptr));
   expect(kl[0] == kInf && std::isfinite(kl[1]) && bad_row[0] == 12, "inf, finite, row 12");
 }
