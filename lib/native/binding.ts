@@ -30,7 +30,7 @@ export interface RuntimeInfo {
   readonly vectorUnit: string;
   /** libtorch's name for the vector unit it uses: AVX512, AVX2, DEFAULT. */
   readonly cpuCapability: string;
-  /** What multiplies float32 matrices on this CPU, the faster of the two: BLAS (MKL on x86-64) or oneDNN. */
+  /** What multiplies float32 matrices on this CPU, the faster of the two: BLAS (MKL on x86-64) or papo's own loops. */
   readonly floatProduct: ProductLibrary;
   /** Likewise bfloat16 ones: BLAS, or float32 where the processor has no instructions for them. */
   readonly bfloat16Product: ProductLibrary;
@@ -49,7 +49,7 @@ export interface RuntimeInfo {
   readonly testing: boolean;
 }
 
-export type ProductLibrary = "BLAS" | "oneDNN" | "float32";
+export type ProductLibrary = "BLAS" | "papo" | "float32";
 
 /** Arithmetic that was done, in FLOP: matrix products by 2 M N K, attention by 4 E a head and visible pair. */
 export interface FlopCounts {

@@ -37,7 +37,7 @@ inline void store(T* to, Vec<T> v) {
 }
 template <class T>
 inline Vec<T> broadcast(T value) {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};  // x - 0 is x, signs of zero included: a load, where 0 + x would be an addition too
 }
 
 // e^x to 1 ulp or so for x in [-87, 88]; smaller x gives 0 (never a denormal), larger ones saturate.

@@ -4,14 +4,7 @@
 
 #include "core/cancel.h"
 #include "core/flops.h"
-
-// Exported by libtorch, but in no public header: input weight^T, both contiguous. (mkldnn_matmul, which writes to a
-// given tensor, was seen to write beyond it.)
-namespace at::native {
-TORCH_API Tensor mkldnn_linear_pointwise(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
-                                         std::string_view attribute, c10::List<std::optional<at::Scalar>> scalars,
-                                         std::optional<std::string_view> algorithm);
-}
+#include "ops/matmul_cpu.h"
 
 namespace papo {
 namespace {
@@ -22,18 +15,16 @@ constexpr int64_t kWidenedElements = int64_t{1} << 22;  // of a weight that exis
 
 void product_by(ProductLibrary library, const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, bool add) {
   switch (library) {
-    case ProductLibrary::kOneDnn: {
-      const auto sum = at::native::mkldnn_linear_pointwise(a.contiguous(), b.t().contiguous(), {}, "none",
-                                                           c10::List<std::optional<at::Scalar>>(), "");
-      add ? out.add_(sum) : out.copy_(sum);
+    case ProductLibrary::kPapo:
+      matmul_cpu(out, a, b, add);
       return;
-    }
     case ProductLibrary::kWidened: {
       const auto wide_a = a.to(at::kFloat);
       const int64_t columns = std::max<int64_t>(1, kWidenedElements / b.size(0));
       for (int64_t begin = 0; begin < b.size(1); begin += columns) {
         const int64_t count = std::min(columns, b.size(1) - begin);
-        const auto wide = at::mm(wide_a, b.narrow(1, begin, count).to(at::kFloat));
+        const auto wide = at::empty({a.size(0), count}, at::kFloat);
+        product_by(float_product_library(), wide, wide_a, b.narrow(1, begin, count).to(at::kFloat), false);
         const auto part = out.narrow(1, begin, count);
         add ? part.add_(wide) : part.copy_(wide);
       }
@@ -49,7 +40,7 @@ void product_by(ProductLibrary library, const at::Tensor& out, const at::Tensor&
 
 namespace {
 
-// Whether the other library takes less than two thirds of BLAS's time for a product of a layer's sizes. In turn, and
+// Whether the other library takes less than four fifths of BLAS's time for a product of a layer's sizes. In turn, and
 // the least of many: what else runs on the machine must not decide, because results differ in the last digits from
 // library to library, and those of one machine are to be the same in every run.
 ProductLibrary faster(ProductLibrary other, at::ScalarType dtype) {
@@ -64,14 +55,13 @@ ProductLibrary faster(ProductLibrary other, at::ScalarType dtype) {
       best[i] = std::min(best[i], std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
   }
-  return best[1] * 3 < best[0] * 2 ? other : ProductLibrary::kBlas;
+  return best[1] * 5 < best[0] * 4 ? other : ProductLibrary::kBlas;
 }
 
 }  // namespace
 
 ProductLibrary float_product_library() {
-  static const ProductLibrary choice =
-      at::globalContext().hasMKLDNN() ? faster(ProductLibrary::kOneDnn, at::kFloat) : ProductLibrary::kBlas;
+  static const ProductLibrary choice = faster(ProductLibrary::kPapo, at::kFloat);
   return choice;
 }
 
@@ -81,7 +71,7 @@ ProductLibrary bfloat16_product_library() {
 }
 
 const char* name_of(ProductLibrary library) {
-  return library == ProductLibrary::kOneDnn ? "oneDNN" : library == ProductLibrary::kWidened ? "float32" : "BLAS";
+  return library == ProductLibrary::kPapo ? "papo" : library == ProductLibrary::kWidened ? "float32" : "BLAS";
 }
 
 void product_into(const at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN, bool add,

@@ -14,7 +14,7 @@ at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const at::Ten
 
 enum class ProductLibrary {
   kBlas,     // at::mm: MKL on x86-64
-  kOneDnn,   // on some AMD processors more than twice as fast as MKL
+  kPapo,     // matmul_cpu: faster than MKL on AMD processors, where MKL keeps to AVX2
   kWidened,  // bfloat16 by way of float32, on processors without bfloat16 instructions
 };
 
@@ -23,7 +23,7 @@ void product_by(ProductLibrary library, const at::Tensor& out_MN, const at::Tens
                 bool add);
 
 // What they use on the CPU, measured at the first call (some milliseconds): the libraries' own order of
-// preference, unless another is faster by a third. Thread-safe.
+// preference, unless another takes less than four fifths of the time. Thread-safe.
 ProductLibrary float_product_library();
 ProductLibrary bfloat16_product_library();
 const char* name_of(ProductLibrary library);

@@ -9,7 +9,7 @@ const info = {
   compiler: "g++ 12.2.0",
   vectorUnit: "AVX2",
   cpuCapability: "AVX2",
-  floatProduct: "oneDNN",
+  floatProduct: "papo",
   bfloat16Product: "float32",
   numThreads: 2,
   testing: true,
@@ -73,7 +73,7 @@ test("the printed lines say how libtorch was found", () => {
   const none = describeFindings({ ...findings, libtorch: { tried: ["/lt is missing", "python3 has no torch"] } });
   expect(new Map(none).get("libtorch")).toBe("none found: /lt is missing; python3 has no torch");
   expect(new Map(describeFindings({ ...findings, libtorch: undefined })).get("libtorch")).toBe("2.13.0");
-  expect(lines.get("products")).toBe("float32 by oneDNN, bfloat16 by float32");
+  expect(lines.get("products")).toBe("float32 by papo, bfloat16 by float32");
   expect(lines.get("CUDA")).toBe("no GPU found (none is needed); this build is for the CPU");
 });
 
