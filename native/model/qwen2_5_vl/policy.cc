@@ -3,6 +3,7 @@
 #include "core/flops.h"
 #include "core/parallel.h"
 #include "core/philox.h"
+#include "image/patches.h"
 #include "ops/embedding.h"
 
 namespace papo {
@@ -49,35 +50,39 @@ void initialize_weights(Policy& policy, uint64_t seed) {
 
 Pixels prompt_pixels(const std::vector<ViewedPrompt>& prompts) {
   // A device masks the packed patches; raw masks lie before the resize, which is the host's.
-  struct MaskOfPatches {
+  struct Part {
     const Image* image;
-    const PatchMaskSpec* mask;
-    PatchMaskKey key;
+    std::optional<PatchMask> mask;
+    bool on_device;
     int64_t begin, count;
   };
-  std::vector<MaskOfPatches> later;
   Pixels out;
-  std::vector<at::Tensor> parts;
-  int64_t begin = 0;
+  std::vector<Part> parts;
+  int64_t total = 0;
   for (const auto& [prompt, view] : prompts) {
     for (size_t i = 0; i < prompt->images.size(); ++i) {
-      poll_cancel();
       const auto& image = *prompt->images[i];
       out.grids.push_back(image.grid_thw);
-      PatchMaskKey key;
+      std::optional<PatchMask> mask;
       if (view != nullptr)
-        key = {view->seed, prompt->epoch, hash_id(prompt->example_id), i, static_cast<uint64_t>(view->response_index)};
-      const bool on_device = view != nullptr && view->mask.mode == MaskMode::kPatch && runs_kernels(at::kFloat);
-      const bool now = view != nullptr && !on_device;
-      parts.push_back(pixel_values(image, now ? &view->mask : nullptr, now ? &key : nullptr));
-      if (on_device) later.push_back({&image, &view->mask, key, begin, parts.back().size(0)});
-      begin += parts.back().size(0);
+        mask = {
+            view->mask,
+            {view->seed, prompt->epoch, hash_id(prompt->example_id), i, static_cast<uint64_t>(view->response_index)}};
+      const bool on_device = mask && mask->spec.mode == MaskMode::kPatch && runs_kernels(at::kFloat);
+      parts.push_back({&image, mask, on_device, total, num_patches(image)});
+      total += parts.back().count;
     }
   }
   if (parts.empty()) return out;
-  out.values_PF = to_device(parts.size() == 1 ? parts[0] : at::cat(parts, 0));
-  for (const auto& [image, mask, key, first, count] : later)
-    mask_patches_device_(out.values_PF.narrow(0, first, count), *image, *mask, key);
+  auto values_PF = at::empty({total, patch_numel(parts.front().image->spec)}, at::kFloat);
+  for (const auto& part : parts) {
+    poll_cancel();
+    write_patches(*part.image, part.mask && !part.on_device ? &*part.mask : nullptr,
+                  values_PF.narrow(0, part.begin, part.count));
+  }
+  out.values_PF = to_device(values_PF);
+  for (const auto& part : parts)
+    if (part.on_device) mask_patches_device_(out.values_PF.narrow(0, part.begin, part.count), *part.image, *part.mask);
   return out;
 }
 
