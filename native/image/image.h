@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/torch_compat.h"
-#include "image/patch_mask.h"
+#include "image/embeds_cache.h"
 #include "image/resample.h"
 
 namespace papo {
@@ -45,6 +45,7 @@ struct Image {
   ImageSpec spec;
   std::array<int64_t, 3> grid_thw;
   int64_t num_bytes;  // of the picture, once it has been resized
+  mutable EmbedsCache embeds;
 
  private:
   mutable at::Tensor resized_YX3_;
