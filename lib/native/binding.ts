@@ -316,6 +316,11 @@ export interface NativeModule {
   createPolicy(config: NativeModelConfig, options: PolicyOptions): Promise<PolicyHandle>;
   /** Normal(0, 0.02) matrices, unit norms, zero biases. */
   initializeWeights(policy: PolicyHandle, seed: number, watch?: WatchOptions): Promise<void>;
+  /**
+   * Whether both policies hold the same vision tower; if so, and until one of them moves, what one has made of a picture
+   * is the other's as well.
+   */
+  shareVisionTower(policy: PolicyHandle, other: PolicyHandle): Promise<boolean>;
   /** What a policy of this configuration holds, with nothing allocated. */
   modelTensors(config: NativeModelConfig): TensorShape[];
   policyTensors(policy: PolicyHandle): TensorShape[];
@@ -594,6 +599,8 @@ export interface NativeTesting {
   /** One tensor of a policy, flattened. */
   policyValues(policy: PolicyHandle, name: string, kind: "weight" | "gradient"): Promise<Float64Array>;
   setPolicyValues(policy: PolicyHandle, name: string, kind: "weight" | "gradient", values: Float64Array): Promise<void>;
+  /** Of the image embeddings kept with pictures; `limit` sets how many there may be. */
+  keptEmbedsBytes(limit?: number): Promise<number>;
   objective(
     tokens: ObjectiveTokens,
     weights: ResponseWeights,

@@ -1,7 +1,8 @@
 // Arithmetic of one packed pass over groups, as native/model/qwen2_5_vl/policy.cc runs it: each picture through the
 // vision tower once, the prompt once, n - 1 rows for a response of n tokens, and the head on the n rows that predict
-// them; behind the last layer's attention only rows that predict something go on. A product [M, K] x [K, N] counts 2 MKN; attention counts 4 E a head for each visible (query, key) pair.
-// Norms, activations, rotations and softmax are not counted. What a step does with passes is step-flops.ts.
+// them; behind the last layer's attention only rows that predict something go on. A product [M, K] x [K, N] counts 2 MKN;
+// attention counts 4 E a head for each visible (query, key) pair. Norms, activations, rotations and softmax are not
+// counted. What a step does with passes, and which of them need the tower, is step-flops.ts.
 import type { VisionConfig } from "../policy/model-config.ts";
 import {
   languageLayerWeights,
@@ -65,6 +66,18 @@ export function totalFlops(pass: PassFlops): number {
 /** The vision tower's share of a pass. */
 export function visionFlops({ patchEmbed, visionLinear, visionAttention, merger }: PassFlops): number {
   return patchEmbed + visionLinear + visionAttention + merger;
+}
+
+export const noTower = { patchEmbed: 0, visionLinear: 0, visionAttention: 0, merger: 0 } as const;
+
+/** A pass whose pictures' embeddings are there. */
+export function withoutTower(pass: PassFlops): PassFlops {
+  return { ...pass, ...noTower };
+}
+
+/** The tower's part of a pass. */
+export function towerOnly(pass: PassFlops): PassFlops {
+  return { ...pass, body: 0, attention: 0, head: 0 };
 }
 
 /** Sum over the tiles of `length` cut into pieces of `tile` of each tile's square. */

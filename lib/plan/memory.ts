@@ -1,6 +1,7 @@
 // Memory of one GPU by component and phase, in papo's layout: weights whole on every GPU; gradients whole, in float32
 // (native/model/parameter_store.h); optimizer state and the frozen reference in shards, one a GPU (ZeRO-1), the
 // reference gathered a layer at a time. A phase must hold what it uses; what fits decides micro-batch and cache.
+import { needsAugLogProbs } from "../algorithm/loss-spec.ts";
 import type { RunConfig } from "../config/schema.ts";
 import type { GroupShape } from "./flops.ts";
 import type { GpuSet } from "./gpus.ts";
@@ -42,6 +43,9 @@ export interface MemoryWork {
 const workspaceBytes = 2e9;
 /** Of float32 logits at a time (HeadOptions in native/ops/token_log_probs.h). */
 const logitsChunkBytes = 128 * 2 ** 20;
+
+/** Of image embeddings on one GPU (EmbedsBudget in native/image/embeds_cache.h). */
+const keptEmbedsLimit = 2 ** 30;
 
 export function bytesPerNumber({ model }: RunConfig): number {
   return model.dtype === "bfloat16" ? 2 : 4;
@@ -107,6 +111,25 @@ function residentParts({ model, run, gpus }: MemoryWork): MemoryPart[] {
   ];
 }
 
+/**
+ * Embeddings that are kept from pass to pass (native/image/embeds_cache.h): of a GPU's pictures of a step, in the update
+ * only where the tower is frozen, and then of trained masked pictures as well.
+ */
+function keptEmbeds({ model, run, gpus, group }: MemoryWork): Record<Phase, number> {
+  const { text, vision } = model;
+  const patches = group.grids.reduce((sum, [time, height, width]) => sum + time * height * width, 0);
+  const bytes = (patches / vision.spatialMergeSize ** 2) * text.hiddenSize * bytesPerNumber(run);
+  const plain = bytes * Math.ceil(run.data.rolloutBatchSize / gpus.count);
+  const trainsMasked = needsAugLogProbs(run.algorithm) && run.aug.grad === "recompute";
+  const masked = trainsMasked ? plain * (run.aug.per === "response" ? run.rollout.n : 1) : 0;
+  const kept = (wanted: number) => Math.min(keptEmbedsLimit, wanted);
+  return {
+    rollout: kept(plain),
+    scoring: kept(plain),
+    update: run.model.freezeVisionTower ? kept(plain + masked) : 0,
+  };
+}
+
 /** Rows of a micro-batch: the setting, but a response's own at least, and no more than a GPU's share of the groups. */
 function microBatchRows({ run, gpus, group }: MemoryWork): number {
   const perGroup = group.promptTokens + group.responseLengths.reduce((sum, length) => sum + length, 0);
@@ -132,7 +155,11 @@ export function memoryPlan(work: MemoryWork): MemoryPlan {
     scoring: 1.5 * logitsChunkBytes,
     update: 3.5 * logitsChunkBytes,
   };
-  const fixed = [...residentParts(work), { name: "logits chunk", bytes: logits }];
+  const fixed = [
+    ...residentParts(work),
+    { name: "logits chunk", bytes: logits },
+    { name: "image embeddings", bytes: keptEmbeds(work) },
+  ];
   const capacityBytes = gpus.gpu.memoryBytes;
   const free = (phase: Phase) => Math.max(0, capacityBytes - sumOf(fixed, phase));
   const kvBytes = kvBytesPerToken(model, width);

@@ -1,7 +1,17 @@
 // Arithmetic of one training step: which passes it makes over which groups, and what a backward pass adds to a forward.
 import { needsAugLogProbs } from "../algorithm/loss-spec.ts";
 import type { AlgorithmConfig, RunConfig } from "../config/schema.ts";
-import { addFlops, groupRows, languageFlops, passFlops, scaleFlops, visionPassFlops } from "./flops.ts";
+import {
+  addFlops,
+  groupRows,
+  languageFlops,
+  noTower,
+  passFlops,
+  scaleFlops,
+  towerOnly,
+  visionPassFlops,
+  withoutTower,
+} from "./flops.ts";
 import type { GroupShape, PassFlops } from "./flops.ts";
 import type { ModelSizes } from "./weights.ts";
 
@@ -99,12 +109,11 @@ export function prefillFlops(model: ModelSizes, groups: readonly GroupShape[]): 
 
 /** Every token but a response's last is fed once; no logits are formed from the last. */
 export function decodeFlops(model: ModelSizes, groups: readonly GroupShape[]): PassFlops {
-  const noVision = { patchEmbed: 0, visionLinear: 0, visionAttention: 0, merger: 0 };
   return addFlops(
     groups.map((group) => {
       const { response, responsePairs } = groupRows(group);
       const rows = { rows: response, predicting: response, pairs: responsePairs, headRows: response };
-      return { ...noVision, ...languageFlops(model, rows) };
+      return { ...noTower, ...languageFlops(model, rows) };
     }),
   );
 }
@@ -114,18 +123,27 @@ export function unshared(groups: readonly GroupShape[]): GroupShape[] {
   return groups.flatMap((group) => group.responseLengths.map((length) => ({ ...group, responseLengths: [length] })));
 }
 
-/** FLOP of one step over its groups, in their order. */
+/**
+ * FLOP of one step over its groups, in their order. A tower runs once a picture for the weights that it has: scoring has
+ * the plain pictures' embeddings from the rollout, and of a frozen tower so have the reference, which is taken to have
+ * the same one, and the update, which keeps the masked pictures' from epoch to epoch (as far as there is room for them:
+ * native/image/embeds_cache.h).
+ */
 export function stepFlops(model: ModelSizes, groups: readonly GroupShape[], passes: StepPasses): StepFlops {
   const forward = passFlops(model, groups);
   const masked = passFlops(model, passes.augPerResponse ? unshared(groups) : groups);
   const nothing = scaleFlops(forward, () => 0);
-  const update = updateFlops(passes.aug === "trained" ? addFlops([forward, masked]) : forward, passes.update);
+  const { freezeVisionTower } = passes.update;
+  const known = freezeVisionTower ? withoutTower : (pass: PassFlops) => pass;
+  const trained = passes.aug === "trained" ? masked : nothing;
+  const epoch = updateFlops(known(addFlops([forward, trained])), passes.update);
+  const firstEpoch = freezeVisionTower ? towerOnly(trained) : nothing;
   return {
     prefill: prefillFlops(model, groups),
     decode: decodeFlops(model, groups),
-    old: passFlops(model, groups.slice(passes.oldFrom)),
-    ref: passes.ref ? forward : nothing,
+    old: withoutTower(passFlops(model, groups.slice(passes.oldFrom))),
+    ref: passes.ref ? known(forward) : nothing,
     aug: passes.aug === "scored" ? masked : nothing,
-    update: scaleFlops(update, () => passes.epochs),
+    update: addFlops([scaleFlops(epoch, () => passes.epochs), firstEpoch]),
   };
 }

@@ -4,6 +4,8 @@ import { KlController } from "../algorithm/coefficient-schedule.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { ExampleStream } from "../data/example-stream.ts";
 import { evaluate } from "../eval/evaluate.ts";
+import { callNative } from "../native/call.ts";
+import { loadNative } from "../native/load.ts";
 import { Policy } from "../policy/policy.ts";
 import { createReward } from "../reward/reward.ts";
 import { Rollout } from "../rollout/rollout.ts";
@@ -41,6 +43,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
     config.algorithm.klRef.mode === "off"
       ? undefined
       : disposal.use(await Policy.open(modelDir, { dtype: config.model.dtype, device: config.trainer.device, signal }));
+  if (reference) await callNative({}, () => loadNative().shareVisionTower(reference.handle, policy.handle));
   const optimizer = disposal.use(await PolicyOptimizer.create(config.optim, policy));
   const stream = new ExampleStream(trainSet, processor, {
     seed: config.seed,

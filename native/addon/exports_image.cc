@@ -3,7 +3,7 @@
 #include "addon/handle.h"
 #include "addon/image_values.h"
 #include "image/convert.h"
-#include "image/image.h"
+#include "image/patches.h"
 
 namespace papo {
 namespace {
@@ -51,9 +51,9 @@ Napi::Value CreateImage(const Napi::CallbackInfo& info) {
   constexpr const char* op = "create_image";
   return guarded(info.Env(), op, [&] {
     auto rgb_YX3 = copy_rgb(info[0], to_int64(info[1], "height", op), to_int64(info[2], "width", op), op);
-    const int64_t bytes = rgb_YX3.numel();
-    return make_handle(info.Env(), std::make_shared<Image>(make_image(std::move(rgb_YX3), parse_image_spec(info[3]))),
-                       bytes);
+    auto image = std::make_shared<Image>(std::move(rgb_YX3), parse_image_spec(info[3]));
+    const int64_t bytes = image->num_bytes;
+    return make_handle(info.Env(), std::move(image), bytes);
   });
 }
 
@@ -82,8 +82,7 @@ Napi::Value PixelValues(const Napi::CallbackInfo& info) {
     const auto image = get_handle<Image>(info[0], op);
     const auto mask = parse_patch_mask(info[1]);
     return run_on_device(
-        info.Env(), op,
-        [image, mask] { return pixel_values(*image, mask ? &mask->spec : nullptr, mask ? &mask->key : nullptr); },
+        info.Env(), op, [image, mask] { return pixel_values(*image, mask ? &*mask : nullptr); },
         [](Napi::Env env, const at::Tensor& values) {
           auto out = Napi::Float32Array::New(env, values.numel());
           std::copy_n(values.const_data_ptr<float>(), values.numel(), out.Data());
@@ -98,7 +97,7 @@ Napi::Value ResizedRgb(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), op, [&] {
     const auto image = get_handle<Image>(info[0], op);
     return run_on_device(
-        info.Env(), op, [image] { return resized_rgb(*image, nullptr, nullptr); }, to_bytes);
+        info.Env(), op, [image] { return resized_rgb(*image, nullptr); }, to_bytes);
   });
 }
 
@@ -110,7 +109,7 @@ Napi::Value MaskedRgb(const Napi::CallbackInfo& info) {
     const auto mask = parse_patch_mask(info[1]);
     check(mask.has_value(), op, "expected a patch mask", "E_VALUE");
     return run_on_device(
-        info.Env(), op, [image, mask] { return masked_rgb(*image, mask->spec, mask->key); },
+        info.Env(), op, [image, mask] { return masked_rgb(*image, *mask); },
         [](Napi::Env env, const at::Tensor& rgb_YX3) {
           auto out = Napi::Object::New(env);
           out.Set("rgb", to_bytes(env, rgb_YX3));

@@ -35,6 +35,9 @@ std::function<at::Tensor(const std::string&)> tensors_of(const std::shared_ptr<A
 }
 
 // readTensors(target: PolicyHandle | OptimizerHandle, file, entries, watch): Promise<void>
+void before_write(Policy& policy) { policy.store.weights_move(); }
+void before_write(Adamw&) {}
+
 template <class Target>
 Napi::Value ReadTensors(const Napi::CallbackInfo& info) {
   constexpr const char* op = "read_tensors";
@@ -46,6 +49,7 @@ Napi::Value ReadTensors(const Napi::CallbackInfo& info) {
     return run_on_device(
         info.Env(), op, watch.cancel,
         [=] {
+          before_write(*target);
           read_tensors(file, ranges, watch);
           return true;
         },
@@ -108,6 +112,16 @@ Napi::Value InitializeWeights(const Napi::CallbackInfo& info) {
                                         return true;
                                       }),
                          undefined);
+  });
+}
+
+// shareVisionTower(policy, other): Promise<boolean>
+Napi::Value ShareVisionTower(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "share_vision_tower";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op), other = get_handle<Policy>(info[1], op);
+    return run_on_device(info.Env(), op, on_device_of(policy, [=] { return share_vision_tower(*policy, *other); }),
+                         [](Napi::Env env, bool same) { return Napi::Boolean::New(env, same); });
   });
 }
 
@@ -531,6 +545,7 @@ void export_policy(Napi::Env env, Napi::Object exports) {
   };
   add("createPolicy", CreatePolicy);
   add("initializeWeights", InitializeWeights);
+  add("shareVisionTower", ShareVisionTower);
   add("modelTensors", ModelTensors);
   add("policyTensors", PolicyTensors);
   add("readPolicy", ReadTensors<Policy>);

@@ -18,11 +18,6 @@ Resample parse_resample(Napi::Value value);
 // lib/native/binding.ts: ImageSpec
 ImageSpec parse_image_spec(Napi::Value value);
 
-struct PatchMask {
-  PatchMaskSpec spec;
-  PatchMaskKey key;
-};
-
 // lib/native/binding.ts: PatchMask; null or undefined give nothing.
 std::optional<PatchMask> parse_patch_mask(Napi::Value value);
 

@@ -1,30 +1,12 @@
 #include "image/image.h"
 
 #include "core/error.h"
+#include "image/patches.h"
 
 namespace papo {
 namespace {
 
 constexpr const char* kOp = "image";
-// What a byte of each channel becomes after rescaling and normalising.
-using ByteTable = std::array<std::array<float, 256>, 3>;
-
-// Source: transformers. The torchvision processor folds the rescale into mean and std (_fuse_mean_std_and_rescale_
-// factor); the PIL one rescales in float64, then normalises in float32.
-ByteTable normalised_bytes(const ImageSpec& spec) {
-  ByteTable table;
-  for (int channel = 0; channel < 3; ++channel) {
-    const auto mean = static_cast<float>(spec.mean[channel]), std = static_cast<float>(spec.std[channel]);
-    const auto scale = static_cast<float>(1.0 / spec.rescale);
-    for (int byte = 0; byte < 256; ++byte) {
-      table[channel][byte] = spec.resample == Resample::kTorchvision
-                                 ? (static_cast<float>(byte) - mean * scale) / (std * scale)
-                                 : (static_cast<float>(byte * spec.rescale) - mean) / std;
-    }
-  }
-  return table;
-}
-
 void check_spec(const ImageSpec& spec) {
   check(spec.patch_size >= 1 && spec.temporal_patch_size >= 1 && spec.merge_size >= 1, kOp,
         "patch sizes: expected 1 or more", "E_VALUE");
@@ -51,91 +33,25 @@ std::array<int64_t, 2> scale_to_area(int64_t height, int64_t width, int64_t limi
   return scaled;
 }
 
-void fill_picture_(at::Tensor& rgb_YX3, const ImageSpec& spec, const PatchMaskSpec& mask, const PatchMaskKey& key) {
-  check(mask.patch_px >= 1, kOp, "patch_px: expected 1 or more, got " + std::to_string(mask.patch_px), "E_VALUE");
-  const int64_t rows = (rgb_YX3.size(0) + mask.patch_px - 1) / mask.patch_px;
-  const int64_t cols = (rgb_YX3.size(1) + mask.patch_px - 1) / mask.patch_px;
-  fill_cells_(rgb_YX3, patch_mask_cells(mask, key, rows, cols), mask.patch_px, {mask.fill, spec.mean, spec.std}, key);
+// The picture with its dropped cells filled, at the size that it has.
+at::Tensor fill_picture(const at::Tensor& rgb_YX3, const ImageSpec& spec, const PatchMask& mask) {
+  const int64_t patch_px = mask.spec.patch_px;
+  check(patch_px >= 1, kOp, "patch_px: expected 1 or more, got " + std::to_string(patch_px), "E_VALUE");
+  const int64_t rows = (rgb_YX3.size(0) + patch_px - 1) / patch_px, cols = (rgb_YX3.size(1) + patch_px - 1) / patch_px;
+  auto filled = rgb_YX3.clone();
+  fill_cells_(filled, patch_mask_cells(mask.spec, mask.key, rows, cols), patch_px,
+              {mask.spec.fill, spec.mean, spec.std}, mask.key);
+  return filled;
 }
 
-// Cuts patches, one call a patch, in the order that the merger wants: blocks of merge x merge patches, row-major.
-class PatchPacker {
- public:
-  PatchPacker(const Image& image, const at::Tensor& rgb_YX3, at::Tensor& values_PF)
-      : spec_(image.spec),
-        grid_width_(image.grid_thw[2]),
-        width_(rgb_YX3.size(1)),
-        table_(normalised_bytes(image.spec)),
-        rgb_(rgb_YX3.const_data_ptr<uint8_t>()),
-        values_(values_PF.data_ptr<float>()),
-        num_features_(values_PF.size(1)) {}
-
-  // Row and column of the index-th packed patch.
-  std::array<int64_t, 2> place(int64_t index) const {
-    const int64_t merge = spec_.merge_size, in_block = index % (merge * merge), block = index / (merge * merge);
-    const int64_t blocks_per_row = grid_width_ / merge;
-    return {block / blocks_per_row * merge + in_block / merge, block % blocks_per_row * merge + in_block % merge};
-  }
-  void pack(int64_t index) const {
-    const auto [row, col] = place(index);
-    write(index, [&](int channel, int64_t y, int64_t x) {
-      return table_[channel][rgb_[((row * spec_.patch_size + y) * width_ + col * spec_.patch_size + x) * 3 + channel]];
-    });
-  }
-  void fill(int64_t index, MaskFill fill, const MaskNoise& noise) const {
-    if (fill == MaskFill::kBlack)
-      return write(index, [&](int channel, int64_t, int64_t) { return table_[channel][0]; });
-    if (fill == MaskFill::kMean) return write(index, [](int, int64_t, int64_t) { return 0.0f; });
-    const auto [row, col] = place(index);
-    std::vector<std::array<float, 3>> drawn(spec_.patch_size * spec_.patch_size);
-    for (int64_t y = 0; y < spec_.patch_size; ++y) {
-      for (int64_t x = 0; x < spec_.patch_size; ++x) {
-        drawn[y * spec_.patch_size + x] =
-            noise.pixel((row * spec_.patch_size + y) * width_ + col * spec_.patch_size + x);
-      }
-    }
-    write(index, [&](int channel, int64_t y, int64_t x) { return drawn[y * spec_.patch_size + x][channel]; });
-  }
-
- private:
-  // Features are [channel, temporal, y, x]; a still picture fills both temporal halves alike.
-  template <class Value>
-  void write(int64_t index, Value value) const {
-    auto* out = values_ + index * num_features_;
-    const int64_t area = spec_.patch_size * spec_.patch_size;
-    for (int channel = 0; channel < 3; ++channel) {
-      auto* first = out + channel * spec_.temporal_patch_size * area;
-      for (int64_t y = 0; y < spec_.patch_size; ++y) {
-        for (int64_t x = 0; x < spec_.patch_size; ++x) first[y * spec_.patch_size + x] = value(channel, y, x);
-      }
-      for (int64_t time = 1; time < spec_.temporal_patch_size; ++time) std::copy_n(first, area, first + time * area);
-    }
-  }
-  const ImageSpec& spec_;
-  int64_t grid_width_, width_;
-  ByteTable table_;
-  const uint8_t* rgb_;
-  float* values_;
-  int64_t num_features_;
-};
+at::Tensor resize(const at::Tensor& rgb_YX3, const ImageSpec& spec) {
+  const auto plan = plan_image(rgb_YX3.size(0), rgb_YX3.size(1), spec);
+  auto resized = rgb_YX3;
+  for (const auto& [height, width] : plan.trainer_sizes) resized = resize_pillow(resized, height, width);
+  return resize_rgb(resized, plan.resized_height, plan.resized_width, spec.resample);
+}
 
 }  // namespace
-
-CellGrid patch_cell_grid(const Image& image, const PatchMaskSpec& mask) {
-  const int64_t patch = image.spec.patch_size;
-  check(mask.patch_px >= patch && mask.patch_px % patch == 0, kOp,
-        "patch_px: expected a multiple of the model's patch size " + std::to_string(patch) + ", got " +
-            std::to_string(mask.patch_px),
-        "E_VALUE");
-  const int64_t span = mask.patch_px / patch;
-  return {(image.grid_thw[1] + span - 1) / span, (image.grid_thw[2] + span - 1) / span, span};
-}
-
-std::array<float, 3> fill_value(const ImageSpec& spec, MaskFill fill) {
-  if (fill != MaskFill::kBlack) return {};
-  const auto table = normalised_bytes(spec);
-  return {table[0][0], table[1][0], table[2][0]};
-}
 
 std::array<int64_t, 2> smart_resize(int64_t height, int64_t width, int64_t factor, int64_t min_pixels,
                                     int64_t max_pixels) {
@@ -179,57 +95,30 @@ ImagePlan plan_image(int64_t height, int64_t width, const ImageSpec& spec) {
   return plan;
 }
 
-Image make_image(at::Tensor rgb_YX3, const ImageSpec& spec) {
+Image::Image(at::Tensor rgb_YX3, const ImageSpec& spec) : rgb_YX3(rgb_YX3.contiguous()), spec(spec) {
   check(rgb_YX3.dim() == 3 && rgb_YX3.size(2) == 3, kOp, "expected a picture [height, width, 3]");
   check(rgb_YX3.scalar_type() == at::kByte, kOp, "expected uint8 pixels", "E_DTYPE");
   const auto plan = plan_image(rgb_YX3.size(0), rgb_YX3.size(1), spec);
-  return {rgb_YX3.contiguous(), spec, plan.grid_thw};
+  grid_thw = plan.grid_thw;
+  const bool resizes =
+      !plan.trainer_sizes.empty() || plan.resized_height != rgb_YX3.size(0) || plan.resized_width != rgb_YX3.size(1);
+  num_bytes = rgb_YX3.numel() + (resizes ? plan.resized_height * plan.resized_width * 3 : 0);
 }
 
-at::Tensor resized_rgb(const Image& image, const PatchMaskSpec* mask, const PatchMaskKey* key) {
-  auto rgb_YX3 = image.rgb_YX3;
-  if (mask && mask->mode == MaskMode::kRaw) {
-    rgb_YX3 = rgb_YX3.clone();
-    fill_picture_(rgb_YX3, image.spec, *mask, *key);
-  }
-  const auto plan = plan_image(rgb_YX3.size(0), rgb_YX3.size(1), image.spec);
-  for (const auto& [height, width] : plan.trainer_sizes) rgb_YX3 = resize_pillow(rgb_YX3, height, width);
-  return resize_rgb(rgb_YX3, plan.resized_height, plan.resized_width, image.spec.resample);
+const at::Tensor& Image::resized() const {
+  if (!resized_YX3_.defined()) resized_YX3_ = resize(rgb_YX3, spec);
+  return resized_YX3_;
 }
 
-at::Tensor masked_rgb(const Image& image, const PatchMaskSpec& mask, const PatchMaskKey& key) {
-  if (mask.mode == MaskMode::kPatch) patch_cell_grid(image, mask);  // checks patch_px
-  auto rgb_YX3 = (mask.mode == MaskMode::kRaw ? image.rgb_YX3 : resized_rgb(image, nullptr, nullptr)).clone();
-  fill_picture_(rgb_YX3, image.spec, mask, key);
-  return rgb_YX3;
+at::Tensor resized_rgb(const Image& image, const PatchMask* mask) {
+  if (mask == nullptr || mask->spec.mode == MaskMode::kPatch) return image.resized();
+  return resize(fill_picture(image.rgb_YX3, image.spec, *mask), image.spec);
 }
 
-at::Tensor pixel_values(const Image& image, const PatchMaskSpec* mask, const PatchMaskKey* key) {
-  const auto rgb_YX3 = resized_rgb(image, mask, key);
-  const auto& spec = image.spec;
-  const int64_t num_patches = image.grid_thw[1] * image.grid_thw[2];
-  auto values_PF =
-      at::empty({num_patches, 3 * spec.temporal_patch_size * spec.patch_size * spec.patch_size}, at::kFloat);
-  const PatchPacker packer(image, rgb_YX3, values_PF);
-  std::vector<uint8_t> cells;  // empty: nothing is dropped here
-  CellGrid grid{0, 0, 1};
-  if (mask && mask->mode == MaskMode::kPatch) {
-    grid = patch_cell_grid(image, *mask);
-    cells = patch_mask_cells(*mask, *key, grid.rows, grid.cols);
-  }
-  const MaskNoise noise(key ? *key : PatchMaskKey{});
-  at::parallel_for(0, num_patches, 64, [&](int64_t from, int64_t to) {
-    for (int64_t index = from; index < to; ++index) {
-      const auto [row, col] = packer.place(index);
-      const bool dropped = !cells.empty() && cells[row / grid.span * grid.cols + col / grid.span];
-      if (dropped) {
-        packer.fill(index, mask->fill, noise);
-      } else {
-        packer.pack(index);
-      }
-    }
-  });
-  return values_PF;
+at::Tensor masked_rgb(const Image& image, const PatchMask& mask) {
+  if (mask.spec.mode == MaskMode::kRaw) return fill_picture(image.rgb_YX3, image.spec, mask);
+  patch_cell_grid(image, mask.spec);  // checks patch_px
+  return fill_picture(image.resized(), image.spec, mask);
 }
 
 }  // namespace papo

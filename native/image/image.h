@@ -1,9 +1,9 @@
 // Pictures on their way to the model: decoded RGB bytes -> [patch mask in raw mode] -> the trainer's own resize ->
-// smart_resize -> normalise -> patches -> [patch mask in patch mode].
+// smart_resize. The rest of the way, normalised patches, is patches.h.
 #pragma once
 
 #include "core/torch_compat.h"
-#include "image/patch_mask.h"
+#include "image/embeds_cache.h"
 #include "image/resample.h"
 
 namespace papo {
@@ -32,37 +32,30 @@ std::array<int64_t, 2> smart_resize(int64_t height, int64_t width, int64_t facto
 
 ImagePlan plan_image(int64_t height, int64_t width, const ImageSpec& spec);
 
+// A decoded picture, and what passes have made of it: both are freed with it, and are the device thread's alone.
 struct Image {
+  // Checks the picture and the spec, and plans.
+  Image(at::Tensor rgb_YX3, const ImageSpec& spec);
+
+  // The bytes that the model's patches are cut from, uint8 [resized height, resized width, 3]; resized at the first
+  // call, rgb_YX3 itself where the size stays.
+  const at::Tensor& resized() const;
+
   at::Tensor rgb_YX3;  // uint8, decoded, before any resize
   ImageSpec spec;
   std::array<int64_t, 3> grid_thw;
+  int64_t num_bytes;  // of the picture, once it has been resized
+  mutable EmbedsCache embeds;
+
+ private:
+  mutable at::Tensor resized_YX3_;
 };
 
-// Checks the picture and the spec, and plans.
-Image make_image(at::Tensor rgb_YX3, const ImageSpec& spec);
-
-// The bytes that the model's patches are cut from; a raw-mode mask is applied, a patch-mode one is not.
-// mask and key are both null for the plain picture.
-at::Tensor resized_rgb(const Image& image, const PatchMaskSpec* mask, const PatchMaskKey* key);
+// The bytes that patches are cut from; a raw-mode mask is applied, a patch-mode one is not. mask is null for the plain
+// picture.
+at::Tensor resized_rgb(const Image& image, const PatchMask* mask);
 
 // The masked picture to look at: at its own size in raw mode, resized in patch mode.
-at::Tensor masked_rgb(const Image& image, const PatchMaskSpec& mask, const PatchMaskKey& key);
-
-// The model's input: float32 [P, 3 * temporal * patch * patch], patches in merge-block order.
-at::Tensor pixel_values(const Image& image, const PatchMaskSpec* mask, const PatchMaskKey* key);
-
-// Rows and columns of a patch-mode mask over the model's grid, and how many patches a cell spans. E_VALUE for a
-// patch_px that is no multiple of the model's patch size.
-struct CellGrid {
-  int64_t rows, cols, span;
-};
-CellGrid patch_cell_grid(const Image& image, const PatchMaskSpec& mask);
-
-// What a dropped pixel of each channel becomes in the model's input; noise is not here.
-std::array<float, 3> fill_value(const ImageSpec& spec, MaskFill fill);
-
-// Masks packed patches on their device, as pixel_values does with a patch-mode mask.
-void mask_patches_device_(const at::Tensor& values_PF, const Image& image, const PatchMaskSpec& mask,
-                          const PatchMaskKey& key);
+at::Tensor masked_rgb(const Image& image, const PatchMask& mask);
 
 }  // namespace papo

@@ -66,23 +66,24 @@ void fill_cells_(at::Tensor& rgb_YX3, const std::vector<uint8_t>& cells, int64_t
   check(static_cast<int64_t>(cells.size()) == rows * cols, kOp,
         "expected " + std::to_string(rows * cols) + " cells, got " + std::to_string(cells.size()));
   std::array<uint8_t, 3> constant{};
-  if (fill.fill == MaskFill::kMean) {
+  if (fill.fill == MaskFill::kMean)
     for (int channel = 0; channel < 3; ++channel) constant[channel] = to_byte(fill.mean[channel]);
-  }
   const MaskNoise noise(key);
   auto* rgb = rgb_YX3.data_ptr<uint8_t>();
   at::parallel_for(0, height, 64, [&](int64_t from, int64_t to) {
+    auto value = constant;
     for (int64_t y = from; y < to; ++y) {
-      for (int64_t x = 0; x < width; ++x) {
-        if (!cells[(y / patch_px) * cols + x / patch_px]) continue;
-        const int64_t pixel = y * width + x;
-        if (fill.fill != MaskFill::kNoise) {
-          for (int channel = 0; channel < 3; ++channel) rgb[pixel * 3 + channel] = constant[channel];
-          continue;
-        }
-        const auto values = noise.pixel(pixel);
-        for (int channel = 0; channel < 3; ++channel) {
-          rgb[pixel * 3 + channel] = to_byte(fill.mean[channel] + fill.std[channel] * values[channel]);
+      const auto* row_cells = cells.data() + y / patch_px * cols;
+      for (int64_t col = 0; col < cols; ++col) {
+        if (!row_cells[col]) continue;
+        const int64_t begin = y * width + col * patch_px, end = std::min(begin + patch_px, (y + 1) * width);
+        for (int64_t pixel = begin; pixel < end; ++pixel) {
+          if (fill.fill == MaskFill::kNoise) {
+            const auto values = noise.pixel(pixel);
+            for (int channel = 0; channel < 3; ++channel)
+              value[channel] = to_byte(fill.mean[channel] + fill.std[channel] * values[channel]);
+          }
+          std::copy_n(value.data(), 3, rgb + pixel * 3);
         }
       }
     }

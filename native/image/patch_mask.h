@@ -23,6 +23,8 @@ struct PatchMaskSpec {
   double ratio = 0.6;     // chance that a cell is dropped, or their share when exact
   bool exact = false;     // exactly floor(ratio * cells) cells, those with the smallest draws
   MaskFill fill = MaskFill::kBlack;
+
+  bool operator==(const PatchMaskSpec&) const = default;
 };
 
 struct PatchMaskKey {
@@ -31,6 +33,15 @@ struct PatchMaskKey {
   uint64_t example_hash = 0;  // hash_id of the example id
   uint64_t image_index = 0;
   uint64_t response_index = 0;  // 0 when the responses of a prompt share the mask
+
+  bool operator==(const PatchMaskKey&) const = default;
+};
+
+struct PatchMask {
+  PatchMaskSpec spec;
+  PatchMaskKey key;
+
+  bool operator==(const PatchMask&) const = default;
 };
 
 // Throws E_VALUE for a ratio outside [0, 1].

@@ -1,5 +1,5 @@
 #include "core/kernel_call.h"
-#include "image/image.h"
+#include "image/patches.h"
 #include "kernels/patch_mask.cuh"
 
 namespace papo {
@@ -12,8 +12,8 @@ kernels::PhiloxStream stream_of(const PatchMaskKey& key, Purpose purpose) {
 
 }  // namespace
 
-void mask_patches_device_(const at::Tensor& values_PF, const Image& image, const PatchMaskSpec& mask,
-                          const PatchMaskKey& key) {
+void mask_patches_device_(const at::Tensor& values_PF, const Image& image, const PatchMask& patch_mask) {
+  const auto& [mask, key] = patch_mask;
   check_ratio(mask);
   const auto grid = patch_cell_grid(image, mask);
   const int64_t count = grid.rows * grid.cols;

@@ -11,6 +11,12 @@ int64_t count_elements(const std::vector<int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
+// Policies are made and moved on the device thread alone.
+uint64_t new_version() {
+  static uint64_t last = 0;
+  return ++last;
+}
+
 }  // namespace
 
 void ParameterStore::declare(const std::string& name, std::vector<int64_t> shape, bool aligned) {
@@ -31,6 +37,7 @@ void ParameterStore::allocate(const at::TensorOptions& options, bool trained, co
     end = entry.offset + entry.numel;
   }
   flat_.narrow(0, end, size_ - end).zero_();
+  weights_move();
   if (!trained) return;
   // Frozen parts come first, so that what is trained is one range.
   for (size_t part = 0; part < frozen.size(); ++part) {
@@ -41,6 +48,29 @@ void ParameterStore::allocate(const at::TensorOptions& options, bool trained, co
   trained_begin_ = (trained_begin_ + kAlignment - 1) / kAlignment * kAlignment;
   const bool wide = flat_.scalar_type() == at::kDouble;
   flat_grad_ = at::zeros({size_ - trained_begin_}, flat_.options().dtype(wide ? at::kDouble : at::kFloat));
+}
+
+void ParameterStore::weights_move() {
+  versions_.resize(part_ends_.size());
+  for (auto& version : versions_) version = new_version();
+}
+
+void ParameterStore::trained_weights_move() {
+  for (size_t part = 0; part < part_ends_.size(); ++part)
+    if (part_ends_[part] > trained_begin_) versions_[part] = new_version();
+}
+
+at::Tensor ParameterStore::part_values(size_t part) const {
+  const int64_t begin = part == 0 ? 0 : part_ends_[part - 1];
+  return flat_.narrow(0, begin, part_ends_[part] - begin);
+}
+
+bool ParameterStore::share_version(const ParameterStore& other, size_t part) {
+  const auto own = part_values(part), theirs = other.part_values(part);
+  if (own.scalar_type() != theirs.scalar_type() || own.device() != theirs.device() || !at::equal(own, theirs))
+    return false;
+  versions_[part] = other.versions_[part];
+  return true;
 }
 
 const ParamEntry& ParameterStore::entry(const std::string& name) const {

@@ -40,6 +40,14 @@ class ParameterStore {
   }
   bool is_trained(const ParamEntry& entry) const { return flat_grad_.defined() && entry.offset >= trained_begin_; }
 
+  // A number for what a part's weights are, of all stores: where it is the same, the weights are.
+  uint64_t version(size_t part) const { return versions_[part]; }
+  // To be called before weights are written: all of them, or what is trained.
+  void weights_move();
+  void trained_weights_move();
+  // Takes over the number of another store's part that holds the same weights; whether it does.
+  bool share_version(const ParameterStore& other, size_t part);
+
   const at::Tensor& flat() const { return flat_; }
   // The trained range of flat() and its gradient, same length.
   at::Tensor trained_values() const { return flat_.narrow(0, trained_begin_, flat_.numel() - trained_begin_); }
@@ -51,7 +59,10 @@ class ParameterStore {
  private:
   std::vector<ParamEntry> entries_;
   std::unordered_map<std::string, size_t> index_;
+  at::Tensor part_values(size_t part) const;
+
   std::vector<int64_t> part_ends_;
+  std::vector<uint64_t> versions_;  // of each part
   int64_t size_ = 0;
   int64_t trained_begin_ = 0;
   at::Tensor flat_, flat_grad_;

@@ -64,7 +64,7 @@ VerifyReport verify_case(Policy& policy, const GoldenCase& golden) {
   {
     at::NoGradGuard no_grad;
     if (golden.image_embeds_MD.defined()) {
-      const auto pixels = prompt_pixels({{&golden.prompt, nullptr}});
+      const auto pixels = pack_pixels(viewed_images({&golden.prompt, nullptr}));
       report.image_embeds = max_abs_difference(
           qwen2_5_vl::encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision, false),
           golden.image_embeds_MD);

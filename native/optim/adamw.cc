@@ -118,6 +118,7 @@ StepReport Adamw::step(ParameterStore& store, double lr, double max_grad_norm) {
   }
   poll_cancel();
   const CallScope whole({});  // a step that has begun to move weights ends
+  store.trained_weights_move();
   const int64_t steps = ++num_steps_;
   // As torch's clip_grad_norm_: the factor never exceeds 1.
   const StepSizes sizes{lr * spec_.weight_decay, lr / (1.0 - std::pow(spec_.beta1, steps)),

@@ -37,6 +37,7 @@ StepReport Adamw::step_device(ParameterStore& store, double lr, double max_grad_
       launched(kernels::adamw(buffers, count, rates, &result->norm, &result->skipped, stream), "adamw");
     });
   });
+  store.trained_weights_move();
   Outcome read;
   std::memcpy(&read, outcome.to(at::kCPU).data_ptr<double>(), sizeof(read));
   if (read.skipped == 0) ++num_steps_;

@@ -172,6 +172,7 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
 UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
                               const UpdateInputs& inputs, const Watch& watch) {
   check_inputs(policy, batch, inputs);
+  drop_stale_embeds(policy, batch);
   try {
     return add_gradient(policy, batch, spec, inputs, watch);
   } catch (...) {

@@ -282,10 +282,26 @@ Napi::Value SetPolicyValues(const Napi::CallbackInfo& info) {
         [=] {
           at::NoGradGuard no_grad;
           auto target = tensor_of(*policy, name, kind);
+          if (kind == "weight") policy->store.weights_move();
           target.copy_(at::tensor(values, at::kDouble).view(target.sizes()));
           return true;
         },
         [](Napi::Env env, bool) { return env.Undefined(); });
+  });
+}
+
+// keptEmbedsBytes(limit?: number): Promise<number>
+Napi::Value KeptEmbedsBytes(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "kept_embeds_bytes";
+  return guarded(info.Env(), op, [&] {
+    const int64_t limit = info[0].IsUndefined() ? embeds_budget.limit : to_int64(info[0], "limit", op);
+    return run_on_device(
+        info.Env(), op,
+        [limit] {
+          embeds_budget.limit = limit;
+          return embeds_budget.kept.load();
+        },
+        [](Napi::Env env, int64_t bytes) { return Napi::Number::New(env, static_cast<double>(bytes)); });
   });
 }
 
@@ -306,6 +322,7 @@ void export_testing(Napi::Env env, Napi::Object exports) {
   add("philox", Philox);
   add("policyValues", PolicyValues);
   add("setPolicyValues", SetPolicyValues);
+  add("keptEmbedsBytes", KeptEmbedsBytes);
 }
 
 }  // namespace papo

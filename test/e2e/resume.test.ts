@@ -71,6 +71,15 @@ test.for([
     ["actor/kl_prcp_coef"],
   ],
   [
+    "a frozen vision tower, shared with the reference and by two passes with masks a response",
+    "miniature-papo",
+    [
+      ...["model.freezeVisionTower=true", "algorithm.klRef.mode=loss", "algorithm.epochs=2"],
+      ...["aug.grad=recompute", "aug.per=response"],
+    ],
+    [],
+  ],
+  [
     "dynamic sampling that drops groups, masks a response",
     "miniature-dapo-papo",
     ["data.miniRolloutBatchSize=3", "algorithm.filter.low=0.25", "aug.per=response"],

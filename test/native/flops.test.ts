@@ -5,13 +5,14 @@ import type {
   GenerateSpec,
   GroupInput,
   LossSpec,
+  MaskedView,
   PolicyOptions,
   UpdateInputs,
 } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { passFlops, visionFlops } from "../../lib/plan/flops.ts";
 import type { GroupShape, PassFlops } from "../../lib/plan/flops.ts";
-import { decodeFlops, prefillFlops, unshared, updateFlops } from "../../lib/plan/step-flops.ts";
+import { decodeFlops, prefillFlops, stepFlops, unshared, updateFlops } from "../../lib/plan/step-flops.ts";
 import { fullSpec, plainSpec } from "../support/objective.ts";
 import {
   batchOf,
@@ -20,6 +21,7 @@ import {
   maskedView,
   mixedGroups,
   nearLogProbs,
+  nearPolicy,
   picture,
   prompt,
   response,
@@ -141,6 +143,48 @@ test.each([
   const counted = await native.takeFlops();
   const ran = prompts.map((prompt, index) => ({ prompt, responses: (sampled[index] ?? []).map(({ ids }) => ids) }));
   expectCounted(counted, prefillFlops(tinyConfig, shapes(ran)), decodeFlops(tinyConfig, shapes(ran)));
+});
+
+/** Passes of a step over groups of sampled responses, with two epochs of one update each. */
+const steps: readonly (readonly [string, boolean, "scored" | "trained", boolean])[] = [
+  ["a trained tower", false, "scored", false],
+  ["a frozen tower", true, "scored", false],
+  ["a frozen tower and masked pictures for each response", true, "scored", true],
+  ["a frozen tower and a trained masked branch", true, "trained", false],
+  ["a frozen tower and a trained masked branch for each response", true, "trained", true],
+  ["a trained tower and a trained masked branch", false, "trained", false],
+];
+test.each(steps)("a step with %s costs what the plan says of its passes", async (_, frozen, aug, perResponse) => {
+  const policy = await tinyPolicy({ freezeVisionTower: frozen });
+  const reference = await nearPolicy({}, frozen ? 0 : 0.03, 2);
+  expect(await native.shareVisionTower(reference, policy)).toBe(frozen);
+  const prompts = groups().map((group) => group.prompt);
+  const view: MaskedView = { ...maskedView, perResponse };
+  await native.takeFlops();
+  const sampled = await native.generate(policy, prompts, rolloutSpec(3, 7));
+  const rollout = await native.takeFlops();
+  const ran = prompts.map((prompt, index) => ({ prompt, responses: (sampled[index] ?? []).map(({ ids }) => ids) }));
+  const batch = batchOf(ran);
+  const counts = async <T>(call: () => Promise<T>): Promise<readonly [T, FlopCounts]> => {
+    const value = await call();
+    return [value, await native.takeFlops()];
+  };
+  const [oldLogProbs, old] = await counts(() => score(policy, batch, { firstGroup: 0 }));
+  const [refLogProbs, ref] = await counts(() => score(reference, batch));
+  const scored = aug === "scored" ? await counts(() => score(policy, batch, { view })) : undefined;
+  const masked = scored ? { augLogProbs: scored[0] } : { recompute: view };
+  const inputs = inputsFor(ran, { oldLogProbs, refLogProbs, ...masked });
+  const epoch = () => native.forwardBackward(policy, batch, fullSpec, inputs);
+  const [, update] = await counts(async () => [await epoch(), await epoch()]);
+  const modelled = stepFlops(tinyConfig, shapes(ran), {
+    ...{ oldFrom: 0, ref: true, aug, augPerResponse: perResponse, epochs: 2 },
+    update: { recompute: false, freezeVisionTower: frozen, headProducts: aug === "trained" ? 4 : 3 },
+  });
+  expectCounted(rollout, modelled.prefill, modelled.decode);
+  expectCounted(old, modelled.old);
+  expectCounted(ref, modelled.ref);
+  if (scored) expectCounted(scored[1], modelled.aug);
+  expectCounted(update, modelled.update);
 });
 
 test("the kernels' way counts the same as the CPU's", async () => {

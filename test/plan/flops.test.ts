@@ -13,6 +13,7 @@ import {
   unshared,
   updateFlops,
 } from "../../lib/plan/step-flops.ts";
+import type { StepFlops } from "../../lib/plan/step-flops.ts";
 import { numWeights } from "../../lib/plan/weights.ts";
 import type { ModelSizes } from "../../lib/plan/weights.ts";
 
@@ -135,15 +136,16 @@ test("a shared group costs 28.7 and 57.7 TF, an unshared one with the head on ev
   expectStated(totalFlops(everyRowFlops(model7b, [group])), 150.6 * tera);
 });
 
-test("the training passes of the published 3B recipe are 62.3 PF shared, 221 PF in the published system", () => {
+test("the training passes of the published 3B recipe are 60.9 PF shared, 221 PF in the published system", () => {
   const run = loadRunConfig(["qwen2_5_vl_3b_grpo_papo", "model.activationCheckpoint=false"]);
   const groups = Array.from({ length: run.data.rolloutBatchSize }, () => group);
   const passes = papoPasses(run, groups.length);
   expect(passes).toMatchObject({ oldFrom: 128, ref: true, aug: "scored", epochs: 1, update: { headProducts: 3 } });
   const { old, ref, aug, update } = stepFlops(model3b, groups, passes);
-  // 28.66 TF * 384 = 11.0 PF a pass: 2/3 + 1 + 1 + 3 passes, less the pixels' gradient
-  expectStated(totalFlops(old), (2 / 3) * 11.0 * 1e15);
-  expectStated(totalFlops(addFlops([old, ref, aug, update])), 62.3 * 1e15);
+  // 28.66 TF * 384 = 11.0 PF a pass: 2/3 + 1 + 1 + 3 passes, less the pixels' gradient, and the old ones less the
+  // tower, whose 5.49 TF a picture the rollout has done
+  expectStated(totalFlops(old), (2 / 3) * (28.66 - 5.49) * tera * 384);
+  expectStated(totalFlops(addFlops([old, ref, aug, update])), 60.9 * 1e15);
   // 7 passes of 82.0 TF * 384
   expectStated(7 * totalFlops(everyRowFlops(model3b, groups)), 220.5 * 1e15);
 });
@@ -159,12 +161,13 @@ test("passes follow the run: no reference without its KL, a trained masked branc
     stepFlops(tiny, groups, passesOf("optim.globalBatchSize=3", "data.rolloutBatchSize=6", ...overrides));
   const plain = flopsOf();
   const forward = totalFlops(passFlops(tiny, groups));
-  expect(totalFlops(plain.old)).toBe(forward / 2);
+  const tower = visionFlops(passFlops(tiny, groups));
+  expect(totalFlops(plain.old)).toBe((forward - tower) / 2);
   expect(totalFlops(plain.ref)).toBe(forward);
   expect(totalFlops(flopsOf("algorithm.klRef.mode=off").ref)).toBe(0);
-  expect(totalFlops(flopsOf("algorithm.klRef.mode=reward").old)).toBe(forward);
+  expect(totalFlops(flopsOf("algorithm.klRef.mode=reward").old)).toBe(forward - tower);
   expect(totalFlops(flopsOf("optim.globalBatchSize=6").old)).toBe(0);
-  expect(totalFlops(flopsOf("algorithm.epochs=2").old)).toBe(forward);
+  expect(totalFlops(flopsOf("algorithm.epochs=2").old)).toBe(forward - tower);
   expect(totalFlops(flopsOf("algorithm.epochs=2").update)).toBe(2 * totalFlops(plain.update));
   const trained = flopsOf("aug.grad=recompute");
   expect(totalFlops(trained.aug)).toBe(0);
@@ -174,6 +177,12 @@ test("passes follow the run: no reference without its KL, a trained masked branc
   // one masked picture, and one copy of the prompt, a response
   expect(flopsOf("aug.per=response").aug).toEqual(passFlops(tiny, unshared(groups)));
   expect(visionFlops(flopsOf("aug.per=response").aug)).toBe(2 * visionFlops(plain.aug));
+  // a frozen tower sees the plain pictures in the rollout and the masked ones once
+  const frozen = "model.freezeVisionTower=true";
+  const towerRuns = ({ old, ref, aug, update }: StepFlops) => visionFlops(addFlops([old, ref, aug, update])) / tower;
+  expect(towerRuns(flopsOf(frozen))).toBe(1);
+  expect(towerRuns(flopsOf(frozen, "aug.grad=recompute", "algorithm.epochs=3"))).toBe(1);
+  expect(towerRuns(flopsOf(frozen, "aug.grad=recompute", "aug.per=response"))).toBe(2);
 });
 
 test("logits are formed once more where the loss at a token needs other tokens, or the whole distribution", () => {

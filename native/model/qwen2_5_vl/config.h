@@ -22,6 +22,7 @@ struct VisionConfig {
 
   int64_t patch_numel() const { return in_channels * temporal_patch_size * patch_size * patch_size; }
   int64_t merge_unit() const { return spatial_merge_size * spatial_merge_size; }
+  bool operator==(const VisionConfig&) const = default;
 };
 
 struct Config {

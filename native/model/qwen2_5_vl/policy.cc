@@ -26,6 +26,7 @@ constexpr int64_t kElementsAPoll = 1 << 16;
 
 void initialize_weights(Policy& policy, uint64_t seed) {
   at::NoGradGuard no_grad;
+  policy.store.weights_move();
   const auto& entries = policy.store.entries();
   parallel_tasks(static_cast<int64_t>(entries.size()), [&](int64_t index) {
     const auto& entry = entries[index];
@@ -47,64 +48,27 @@ void initialize_weights(Policy& policy, uint64_t seed) {
   });
 }
 
-Pixels prompt_pixels(const std::vector<ViewedPrompt>& prompts) {
-  // A device masks the packed patches; raw masks lie before the resize, which is the host's.
-  struct MaskOfPatches {
-    const Image* image;
-    const PatchMaskSpec* mask;
-    PatchMaskKey key;
-    int64_t begin, count;
-  };
-  std::vector<MaskOfPatches> later;
-  Pixels out;
-  std::vector<at::Tensor> parts;
-  int64_t begin = 0;
-  for (const auto& [prompt, view] : prompts) {
-    for (size_t i = 0; i < prompt->images.size(); ++i) {
-      poll_cancel();
-      const auto& image = *prompt->images[i];
-      out.grids.push_back(image.grid_thw);
-      PatchMaskKey key;
-      if (view != nullptr)
-        key = {view->seed, prompt->epoch, hash_id(prompt->example_id), i, static_cast<uint64_t>(view->response_index)};
-      const bool on_device = view != nullptr && view->mask.mode == MaskMode::kPatch && runs_kernels(at::kFloat);
-      const bool now = view != nullptr && !on_device;
-      parts.push_back(pixel_values(image, now ? &view->mask : nullptr, now ? &key : nullptr));
-      if (on_device) later.push_back({&image, &view->mask, key, begin, parts.back().size(0)});
-      begin += parts.back().size(0);
-    }
-  }
-  if (parts.empty()) return out;
-  out.values_PF = to_device(parts.size() == 1 ? parts[0] : at::cat(parts, 0));
-  for (const auto& [image, mask, key, first, count] : later)
-    mask_patches_device_(out.values_PF.narrow(0, first, count), *image, *mask, key);
-  return out;
-}
-
 std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts) {
   const auto& config = policy.config;
-  const auto pixels = prompt_pixels(prompts);
-  at::Tensor image_embeds_MD;
-  if (pixels.values_PF.defined())
-    image_embeds_MD = encode_images(pixels.values_PF, pixels.grids, policy.vision, config.vision,
-                                    policy.options.checkpoint_activations);
+  std::vector<ViewedImage> images;
+  for (const auto& prompt : prompts)
+    for (const auto& image : viewed_images(prompt)) images.push_back(image);
+  const auto image_embeds = embed_images(policy, images);
   std::vector<PromptRows> out;
-  size_t image = 0;
-  int64_t embed_row = 0;
+  auto next = image_embeds.begin();
   for (const auto& [prompt, view] : prompts) {
-    const auto first = pixels.grids.begin() + static_cast<int64_t>(image);
-    const std::vector<GridThw> grids(first, first + static_cast<int64_t>(prompt->images.size()));
-    image += grids.size();
+    std::vector<GridThw> grids;
+    for (const auto& image : prompt->images) grids.push_back(image->grid_thw);
     auto positions = rope_positions(prompt->ids, grids, {}, config);
     const auto ids = at::tensor(prompt->ids, at::kLong);
     check(prompt->ids.empty() || (ids.min().item<int64_t>() >= 0 && ids.max().item<int64_t>() < config.text.vocab_size),
           "embed_prompts", "a prompt has a token outside the vocabulary", "E_VALUE");
     auto embeds = embedding(to_device(ids), policy.language.embed_tokens);
     if (!grids.empty()) {
+      const auto end = next + static_cast<int64_t>(grids.size());
       const auto image_rows = to_device(ids.eq(config.image_token_id).nonzero().squeeze(1));
-      const int64_t count = image_rows.size(0);
-      embeds = embeds.index_copy(0, image_rows, image_embeds_MD.narrow(0, embed_row, count));
-      embed_row += count;
+      embeds = embeds.index_copy(0, image_rows, at::cat(std::vector<at::Tensor>(next, end), 0));
+      next = end;
     }
     out.push_back({embeds, std::move(positions)});
   }

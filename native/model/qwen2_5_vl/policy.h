@@ -4,6 +4,7 @@
 #include "core/cancel.h"
 #include "core/device.h"
 #include "model/batch.h"
+#include "model/qwen2_5_vl/image_embeds.h"
 #include "model/qwen2_5_vl/language.h"
 #include "model/qwen2_5_vl/vision.h"
 #include "ops/token_log_probs.h"
@@ -30,17 +31,6 @@ struct Policy {
 
 // Normal(0, 0.02) matrices, unit norms, zero biases: transformers' initialisation, from counter-based numbers.
 void initialize_weights(Policy& policy, uint64_t seed);
-
-// Patches of all pictures of prompts [P, F] float32 and their grids, plain or masked.
-struct Pixels {
-  at::Tensor values_PF;  // undefined without pictures
-  std::vector<qwen2_5_vl::GridThw> grids;
-};
-struct ViewedPrompt {
-  const PromptInput* prompt;
-  const MaskedView* view;  // null: the plain pictures
-};
-Pixels prompt_pixels(const std::vector<ViewedPrompt>& prompts);
 
 // Prompt rows as the language model takes them: token embeddings with the pictures' embeddings in place, and rotary
 // positions.
