@@ -81,13 +81,13 @@ Pixels prompt_pixels(const std::vector<ViewedPrompt>& prompts) {
   return out;
 }
 
-std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts) {
+std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts,
+                                      int64_t recomputed_blocks) {
   const auto& config = policy.config;
   const auto pixels = prompt_pixels(prompts);
   at::Tensor image_embeds_MD;
   if (pixels.values_PF.defined())
-    image_embeds_MD = encode_images(pixels.values_PF, pixels.grids, policy.vision, config.vision,
-                                    policy.options.checkpoint_activations);
+    image_embeds_MD = encode_images(pixels.values_PF, pixels.grids, policy.vision, config.vision, recomputed_blocks);
   std::vector<PromptRows> out;
   size_t image = 0;
   int64_t embed_row = 0;
@@ -111,12 +111,13 @@ std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<Vi
   return out;
 }
 
-PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups) {
+PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups, const Recomputed& recomputed) {
   std::vector<ViewedPrompt> prompts;
   for (const auto& [group, view] : groups) prompts.push_back({&group->prompt, view});
-  const auto rows = embed_prompts(policy, prompts);
+  const auto rows = embed_prompts(policy, prompts, recomputed.blocks);
 
   PackedGroups out;
+  out.recomputed = recomputed;
   auto plan = std::make_shared<AttentionPlan>();
   std::vector<std::array<int64_t, 3>> positions;
   std::vector<int64_t> response_ids;  // inputs of all response rows, group after group
@@ -168,7 +169,7 @@ at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed) {
       at::unique_dim(at::tensor(packed.head_rows, at::kLong), 0, /*sorted=*/true, /*return_inverse=*/true);
   rows.wanted_W = to_device(wanted_W);
   const auto hidden_WD =
-      decode_rows(packed.embeds_TD, rows, policy.language, policy.config.text, policy.options.checkpoint_activations);
+      decode_rows(packed.embeds_TD, rows, policy.language, policy.config.text, packed.recomputed.layers);
   return hidden_WD.index_select(0, to_device(place_R));
 }
 
@@ -176,7 +177,7 @@ namespace {
 
 // One group per response, so that each response can have a masked picture of its own.
 TokenScores score_per_response(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
-                               bool with_entropy, const MaskedView& view) {
+                               bool with_entropy, const MaskedView& view, const Recomputed& recomputed) {
   std::vector<at::Tensor> log_probs, entropies;
   for (const auto* group : groups) {
     for (size_t i = 0; i < group->responses.size(); ++i) {
@@ -184,7 +185,7 @@ TokenScores score_per_response(const Policy& policy, const std::vector<const Gro
       MaskedView own = view;
       own.per_response = false;
       own.response_index = group->first_response + static_cast<int64_t>(i);
-      auto scores = score_groups(policy, {&single}, temperature, with_entropy, &own);
+      auto scores = score_groups(policy, {&single}, temperature, with_entropy, &own, recomputed);
       log_probs.push_back(scores.log_probs_N);
       if (with_entropy) entropies.push_back(scores.entropy_N);
     }
@@ -205,12 +206,12 @@ TokenScores score_packed(const Policy& policy, const PackedGroups& packed, doubl
 }  // namespace
 
 TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
-                         bool with_entropy, const MaskedView* view) {
+                         bool with_entropy, const MaskedView* view, const Recomputed& recomputed) {
   if (view != nullptr && view->per_response)
-    return score_per_response(policy, groups, temperature, with_entropy, *view);
+    return score_per_response(policy, groups, temperature, with_entropy, *view, recomputed);
   std::vector<ViewedGroup> viewed;
   for (const auto* group : groups) viewed.push_back({group, view});
-  return score_packed(policy, pack_groups(policy, viewed), temperature, with_entropy);
+  return score_packed(policy, pack_groups(policy, viewed, recomputed), temperature, with_entropy);
 }
 
 PassRows pass_rows(const MaskedView* view) {
