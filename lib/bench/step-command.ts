@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { ConfigError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
+import { limitTensorMemory } from "../trainer/tensor-memory.ts";
 import { setThreads } from "../trainer/threads.ts";
 import { runStepBench, type StepBenchResult } from "./step.ts";
 
@@ -14,7 +15,8 @@ export interface StepCommandOptions {
   readonly seed: number;
   readonly dtype: "float32" | "bfloat16";
   readonly lengths?: string | undefined;
-  readonly checkpointActivations?: boolean | undefined;
+  readonly activationCheckpoint: "true" | "false" | "auto";
+  readonly memoryGib?: number | undefined;
   readonly record?: string | undefined;
   readonly json?: boolean | undefined;
 }
@@ -27,11 +29,12 @@ export async function benchStep(model: string, workload: string, options: StepCo
   const { n, mini, microTokens, threads } = options;
   if (mini % n !== 0) throw new ConfigError("--mini", `expected a multiple of --n (${n}), got ${mini}`);
   await setThreads(threads, "--threads");
+  limitTensorMemory(options.memoryGib ?? null);
   const { result, record } = await runStepBench(model, workload, {
     ...options,
     lengths: options.lengths === undefined ? undefined : parseLengths(options.lengths, options.response),
     maxTokens: microTokens,
-    checkpointActivations: options.checkpointActivations === true,
+    checkpointActivations: options.activationCheckpoint === "auto" ? "auto" : options.activationCheckpoint === "true",
   });
   if (options.record !== undefined) await writeFile(options.record, JSON.stringify(record));
   if (options.json !== true) console.log(phaseTable(result));
@@ -54,5 +57,11 @@ function phaseTable(result: StepBenchResult): string {
     const share = result.total_s === 0 ? 0 : (100 * seconds) / result.total_s;
     return `${phase.padEnd(8)} ${seconds.toFixed(3).padStart(9)} s ${share.toFixed(0).padStart(4)} %`;
   });
-  return [...lines, `${result.response_tokens} response tokens, peak memory ${result.peak_rss_gib} GiB`].join("\n");
+  const { peak_tensors_gib: peaks, recomputed } = result;
+  return [
+    ...lines,
+    `${result.response_tokens} response tokens, peak memory ${result.peak_rss_gib} GiB`,
+    `tensors of the update: ${peaks.update} GiB, ${peaks.update_predicted} by the memory model; ` +
+      `${recomputed.layers} layers and ${recomputed.blocks} vision blocks recomputed`,
+  ].join("\n");
 }

@@ -3,7 +3,15 @@
 import { groupAdvantages } from "../algorithm/advantage.ts";
 import { tokenWeights } from "../algorithm/loss-weights.ts";
 import { PhiloxStream } from "../data/philox.ts";
-import type { BatchHandle, LogProbsHandle, LossSpec, MaskedView, OptimizerHandle } from "../native/binding.ts";
+import type {
+  BatchHandle,
+  LogProbsHandle,
+  LossReport,
+  LossSpec,
+  MaskedView,
+  OptimizerHandle,
+  PolicyOptions,
+} from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
 import { readModelConfig } from "../policy/model-config.ts";
 import { Policy } from "../policy/policy.ts";
@@ -30,7 +38,7 @@ export interface StepBenchOptions {
   readonly seed: number;
   /** Rows a micro-batch. */
   readonly maxTokens: number;
-  readonly checkpointActivations: boolean;
+  readonly checkpointActivations: PolicyOptions["checkpointActivations"];
 }
 
 /** Seconds by phase and what they were spent on, under the peer's names. */
@@ -45,6 +53,10 @@ export interface StepBenchResult {
   readonly response_tokens: number;
   /** Highest resident memory of the process, loading included. */
   readonly peak_rss_gib: number;
+  /** Most that tensors took at a time, weights and optimizer included; `update_predicted`: by the memory model. */
+  readonly peak_tensors_gib: Readonly<Record<Phase | "update_predicted", number>>;
+  /** Decoder layers and vision blocks that the update ran again, the most of any micro-batch. */
+  readonly recomputed: { readonly layers: number; readonly blocks: number };
 }
 
 /** What the last step computed, for a check against another implementation. */
@@ -125,6 +137,10 @@ class StepBench {
   readonly #parts: Parts;
   readonly #view: MaskedView;
   readonly #ms: Record<Phase, number> = { rollout: 0, old: 0, ref: 0, aug: 0, update: 0 };
+  readonly #peakBytes: Record<Phase | "update_predicted", number> = {
+    ...{ rollout: 0, old: 0, ref: 0, aug: 0, update: 0, update_predicted: 0 },
+  };
+  #recomputed = { layers: 0, blocks: 0 };
   #responseTokens = 0;
 
   constructor(parts: Parts) {
@@ -160,6 +176,8 @@ class StepBench {
 
   result(totalMs: number): StepBenchResult {
     const seconds = (ms: number): number => Number((ms / 1000).toFixed(3));
+    const gib = (bytes: number): number => Number((bytes / 2 ** 30).toFixed(3));
+    const { rollout, old, ref, aug, update, update_predicted } = this.#peakBytes;
     return {
       total_s: seconds(totalMs),
       rollout_s: seconds(this.#ms.rollout),
@@ -169,6 +187,11 @@ class StepBench {
       update_s: seconds(this.#ms.update),
       response_tokens: this.#responseTokens,
       peak_rss_gib: Number((peakMemoryBytes() / 2 ** 30).toFixed(2)),
+      peak_tensors_gib: {
+        ...{ rollout: gib(rollout), old: gib(old), ref: gib(ref), aug: gib(aug), update: gib(update) },
+        update_predicted: gib(update_predicted),
+      },
+      recomputed: this.#recomputed,
     };
   }
 
@@ -215,7 +238,7 @@ class StepBench {
       const groups = responses.slice(firstGroup, lastGroup);
       const lengths = groups.flat().map(({ length }) => length);
       const weights = tokenWeights({ lengths, microBatchSize: 1, maxResponseLength: options.response });
-      await this.#native.forwardBackward(policy.handle, scores.batch, loss, {
+      const report = await this.#native.forwardBackward(policy.handle, scores.batch, loss, {
         firstGroup,
         lastGroup,
         temperature: sampling.temperature,
@@ -229,9 +252,16 @@ class StepBench {
           tokenWeights: weights,
         },
       });
+      this.#noteMemory(report);
       ({ gradNorm } = await this.#native.optimizerStep(optimizer, policy.handle, learningRate, maxGradNorm));
     }
     return gradNorm;
+  }
+
+  #noteMemory({ predictedPeakBytes, recomputedLayers, recomputedBlocks }: LossReport): void {
+    this.#peakBytes.update_predicted = Math.max(this.#peakBytes.update_predicted, predictedPeakBytes);
+    const { layers, blocks } = this.#recomputed;
+    this.#recomputed = { layers: Math.max(layers, recomputedLayers), blocks: Math.max(blocks, recomputedBlocks) };
   }
 
   /** Of drawn rewards; a response alone has no baseline and gets 1. */
@@ -273,9 +303,11 @@ class StepBench {
   }
 
   async #measure<T>(phase: Phase, run: () => Promise<T>): Promise<T> {
+    await this.#native.takeMemoryPeak(); // what came before is not the phase's
     const startMs = performance.now();
     const value = await run();
     this.#ms[phase] += performance.now() - startMs;
+    this.#peakBytes[phase] = Math.max(this.#peakBytes[phase], (await this.#native.takeMemoryPeak()).main);
     return value;
   }
 }

@@ -31,7 +31,15 @@ function registerStep(bench: Command): void {
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
     .addOption(dtype())
     .option("--lengths <list>", "cut the responses to these lengths, round and round: 128,7,64")
-    .option("--checkpoint-activations", "run each layer again in the backward pass instead of keeping its activations")
+    .addOption(
+      new Option(
+        "--activation-checkpoint <mode>",
+        "run layers again in the backward pass: all, none, or as memory asks",
+      )
+        .choices(["true", "false", "auto"] as const)
+        .default("auto"),
+    )
+    .option("--memory-gib <size>", "most that tensors may take", numberIn(0.001, 1e6))
     .option("--record <file>", "write responses and log-probs as JSON, to be checked against another implementation")
     .option("--json", "print the JSON line only")
     .action(async (model, workload, options) => {

@@ -159,7 +159,11 @@ const actorKeys: Record<string, ReferenceKey> = {
   "worker.actor.model.model_path": moved("model.path"),
   "worker.actor.model.tokenizer_path": moved("model.tokenizerPath"),
   "worker.actor.model.override_config": only([], "a checkpoint's own configuration is used as it is"),
-  "worker.actor.model.enable_gradient_checkpointing": switched("model.activationCheckpoint"),
+  // On means that memory is to be saved; how much has to be, the reference cannot tell.
+  "worker.actor.model.enable_gradient_checkpointing": {
+    to: "model.activationCheckpoint",
+    convert: (value) => ({ value: truth(value) === true ? "auto" : truth(value) }),
+  },
   "worker.actor.model.trust_remote_code": ignored("code of a checkpoint is never run"),
   "worker.actor.model.freeze_vision_tower": switched("model.freezeVisionTower"),
   "worker.actor.optim.lr": moved("optim.lr"),

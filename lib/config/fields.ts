@@ -47,6 +47,11 @@ export function integerOrMinusOne(meaning: string): z.ZodNumber {
     .min(-1, { error });
 }
 
+/** true, false, or the choice left to papo. */
+export function flagOrAuto() {
+  return z.literal([true, false, "auto"], { error: "expected true, false or auto" });
+}
+
 export function flag(): z.ZodBoolean {
   return z.boolean({ error: "expected true or false" });
 }

@@ -1,6 +1,6 @@
 // Settings of what goes in: the policy's checkpoint, the data sets and how a row becomes a prompt.
 import { z } from "zod";
-import { choice, flag, integer, integerOrMinusOne, real, text } from "./fields.ts";
+import { choice, flag, flagOrAuto, integer, integerOrMinusOne, real, text } from "./fields.ts";
 
 export const modelSchema = z.strictObject({
   path: text("a checkpoint folder or a Hugging Face model id").describe(
@@ -14,9 +14,12 @@ export const modelSchema = z.strictObject({
     .default("float32")
     .describe("Type of the weights in the forward and the backward pass"),
   freezeVisionTower: flag().default(false).describe("Keep the vision tower's weights as they are"),
-  activationCheckpoint: flag()
-    .default(true)
-    .describe("Recompute each layer's activations in the backward pass: less memory, about a third more arithmetic"),
+  activationCheckpoint: flagOrAuto()
+    .default("auto")
+    .describe(
+      "Recompute layers' activations in the backward pass: less memory, about a third more arithmetic; " +
+        "auto: of as few layers as the free memory asks for",
+    ),
 });
 
 const column = (fallback: string, what: string) =>

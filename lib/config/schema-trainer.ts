@@ -61,6 +61,10 @@ export const trainerSchema = z.strictObject({
   device: choice(["cpu", "cuda"])
     .default("cpu")
     .describe("Where the weights are and the passes run; cuda needs a CUDA build and one device"),
+  memoryGib: real({ above: 0 })
+    .nullable()
+    .default(null)
+    .describe("Most GiB that tensors may take on the device; null: what is free there"),
   threads: integer({ min: 1, max: 1024 })
     .nullable()
     .default(null)

@@ -138,8 +138,11 @@ export interface PolicyOptions {
   /** Hold gradients (float32; float64 for float64 weights). */
   readonly trained: boolean;
   readonly freezeVisionTower: boolean;
-  /** Recompute each layer's activations in the backward pass. */
-  readonly checkpointActivations: boolean;
+  /**
+   * Recompute each layer's activations in the backward pass; auto: of as few of the first layers as the memory that is
+   * left asks for, chosen for each micro-batch.
+   */
+  readonly checkpointActivations: boolean | "auto";
   /** Default cpu. E_CUDA for a device that this build or this machine does not have. */
   readonly device?: DeviceName;
 }
@@ -239,6 +242,47 @@ export interface LossReport {
   readonly numTokens: number;
   /** [n] mean perception KL of each response; empty without klPrcp. */
   readonly perceptionKl: Float64Array;
+  /** First decoder layers, and vision blocks, that ran again in the backward pass: the most of any micro-batch. */
+  readonly recomputedLayers: number;
+  readonly recomputedBlocks: number;
+  /** Most bytes of tensors at a time by the memory model; what the process had before is counted, not modelled. */
+  readonly predictedPeakBytes: number;
+}
+
+/** What a micro-batch holds at a time: `papo plan` asks for devices that this machine need not have. */
+export interface UpdateWork {
+  readonly dtype: PolicyOptions["dtype"];
+  readonly device: "cpu" | "cuda";
+  readonly freezeVisionTower: boolean;
+  /** The head's gradient is formed in the forward pass (a loss that is a sum over tokens). */
+  readonly formsGradient: boolean;
+  readonly rows: number;
+  readonly patches: number;
+  /** Rows that go on behind the last layer's attention. */
+  readonly predicting: number;
+  /** Response tokens. */
+  readonly head: number;
+  /** Share of the rows that one pass has: with a trained masked branch there are two, or more. */
+  readonly largestPass: number;
+  /** What runs again in the backward pass. */
+  readonly recomputed: Recomputed;
+  /** Bytes that there are. */
+  readonly available: number;
+}
+
+/** First decoder layers and first blocks of the vision tower. */
+export interface Recomputed {
+  readonly layers: number;
+  readonly blocks: number;
+}
+
+/** Bytes by the memory model, beside weights, gradients and optimizer. */
+export interface UpdateMemory {
+  readonly update: number;
+  /** A pass over the same rows without gradient. */
+  readonly scoring: number;
+  /** The fewest that must run again to fit into `available`; absent: all are not enough. */
+  readonly fewest?: Recomputed;
 }
 
 export interface AdamwSpec {
@@ -281,6 +325,13 @@ export interface NativeModule {
   setNumThreads(numThreads: number): Promise<void>;
   /** Of all calls since the last one, in call order; counting begins anew. */
   takeFlops(): Promise<FlopCounts>;
+  /**
+   * The most bytes that tensors have taken at a time since the last call, in call order, in main memory and on the GPU;
+   * the count begins at what they take now. Of all policies of the process; what libraries take beside is not in it.
+   */
+  takeMemoryPeak(): Promise<{ readonly main: number; readonly gpu: number }>;
+  /** The most bytes that tensors may take together, of the whole process; null: what the device has. */
+  setMemoryLimit(bytes: number | null): void;
   /** FLOP/s of a large float32 product on all threads: a tenth of a second. Not counted. */
   productRate(): Promise<number>;
   /** Bytes/s that all threads read from memory: a tenth of a second, 256 MiB. */
@@ -323,6 +374,8 @@ export interface NativeModule {
   shareVisionTower(policy: PolicyHandle, other: PolicyHandle): Promise<boolean>;
   /** What a policy of this configuration holds, with nothing allocated. */
   modelTensors(config: NativeModelConfig): TensorShape[];
+  /** By sizes alone. */
+  updateMemory(config: Pick<NativeModelConfig, "text" | "vision">, work: UpdateWork): UpdateMemory;
   policyTensors(policy: PolicyHandle): TensorShape[];
   readPolicy(policy: PolicyHandle, file: string, entries: readonly TensorEntry[], watch?: WatchOptions): Promise<void>;
   /** The file must not exist. */

@@ -63,13 +63,17 @@ export function changesThatFit(work: MemoryWork): string[] {
   return [...settings, ...gpuChanges(work)].map(([label]) => label);
 }
 
-/** Stored activations in place of recomputed ones, with smaller micro-batches where those need them. */
+/** More stored activations: as many as fit, and all of them with smaller micro-batches. */
 function storedActivations(work: MemoryWork): Change[] {
-  if (!work.run.model.activationCheckpoint) return [];
-  const label = "model.activationCheckpoint=false";
+  const { activationCheckpoint } = work.run.model;
+  if (activationCheckpoint === false) return [];
+  const auto = { ...work, run: withModel(work.run, { activationCheckpoint: "auto" }) };
+  const words = activationCheckpoint === "auto" ? [] : ["model.activationCheckpoint=auto"];
   const stored = { ...work, run: withModel(work.run, { activationCheckpoint: false }) };
-  if (fits(stored)) return [[label, stored]];
-  return smallerMicroBatch(stored).map(([more, changed]) => [`${label} ${more}`, changed]);
+  const smaller = smallerMicroBatch(stored).map(([more, { run }]): Change => {
+    return [[...words, more].join(" "), { ...auto, run: { ...auto.run, optim: run.optim } }];
+  });
+  return [...words.map((label): Change => [label, auto]), ...smaller];
 }
 
 /** As many responses decoded together as the memory has room for, in steps of 32. */
@@ -87,8 +91,7 @@ function moreResponses(work: MemoryWork): Change[] {
 
 /** Settings that fit, change no number of the run, and save a hundredth of a step or more. */
 export function fasterSettings(step: StepWork, memory: MemoryWork): string[] {
-  const seconds = (work: MemoryWork) =>
-    papoStep({ ...step, run: work.run }, memoryPlan(work).concurrentResponses).seconds.total;
+  const seconds = (work: MemoryWork) => papoStep({ ...step, run: work.run }, memoryPlan(work)).seconds.total;
   const now = seconds(memory);
   return [...storedActivations(memory), ...moreResponses(memory)].flatMap(([label, changed]) => {
     const saved = fits(changed) ? now - seconds(changed) : 0;

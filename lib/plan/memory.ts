@@ -3,10 +3,14 @@
 // reference gathered a layer at a time. A phase must hold what it uses; what fits decides micro-batch and cache.
 import { needsAugLogProbs } from "../algorithm/loss-spec.ts";
 import type { RunConfig } from "../config/schema.ts";
+import type { Recomputed, UpdateMemory, UpdateWork } from "../native/binding.ts";
+import { loadNative } from "../native/load.ts";
 import type { GroupShape } from "./flops.ts";
 import type { GpuSet } from "./gpus.ts";
 import { kvBytesPerToken } from "./rollout-time.ts";
-import { numWeights, patchNumel } from "./weights.ts";
+import { headProducts } from "./step-flops.ts";
+import type { RecomputedShare } from "./step-flops.ts";
+import { numWeights } from "./weights.ts";
 import type { ModelSizes } from "./weights.ts";
 
 export const phases = ["rollout", "scoring", "update"] as const;
@@ -30,6 +34,8 @@ export interface MemoryPlan {
   readonly kvTokens: number;
   /** Responses decoded together, each with room to grow to data.maxResponseLength; <= rollout.maxConcurrentResponses. */
   readonly concurrentResponses: number;
+  /** What the update runs again in its backward pass. */
+  readonly recomputed: RecomputedShare;
 }
 
 export interface MemoryWork {
@@ -41,8 +47,6 @@ export interface MemoryWork {
 
 /** CUDA context, cuBLAS and NCCL buffers, and what the allocator cannot use. An assumption. */
 const workspaceBytes = 2e9;
-/** Of float32 logits at a time (HeadOptions in native/ops/token_log_probs.h). */
-const logitsChunkBytes = 128 * 2 ** 20;
 
 /** Of image embeddings on one GPU (EmbedsBudget in native/image/embeds_cache.h). */
 const keptEmbedsLimit = 2 ** 30;
@@ -57,41 +61,59 @@ function optimizerBytes({ optim, model }: RunConfig): number {
   return optim.strategy === "adamw" ? 8 + (narrow ? 4 : 0) : 4 + (narrow ? 2 : 0);
 }
 
-/** Numbers that one decoder layer stores for one row: inputs and outputs of its products, norms and attention. */
-function layerNumbers({ text }: ModelSizes): number {
-  const [q, kv] = [text.numHeads * text.headSize, text.numKvHeads * text.headSize];
-  return 4 * text.hiddenSize + (q + 2 * kv) + q + 3 * text.intermediateSize;
-}
-
-/** The same of one vision block for one patch. */
-function blockNumbers({ vision }: ModelSizes): number {
-  return 8 * vision.hiddenSize + 3 * vision.intermediateSize;
-}
-
-/** Numbers a row and a patch keep until the backward pass: all of each layer, or its input and one layer's at a time. */
-function storedNumbers(model: ModelSizes, { model: settings }: RunConfig): { row: number; patch: number } {
-  const { text, vision } = model;
-  const [layer, block] = [layerNumbers(model), blockNumbers(model)];
-  const recomputed = settings.activationCheckpoint;
-  const row = recomputed ? text.numLayers * text.hiddenSize + layer : text.numLayers * layer;
-  const patch = recomputed ? vision.depth * vision.hiddenSize + block : vision.depth * block;
-  return { row, patch: patchNumel(vision) + (settings.freezeVisionTower ? block : patch) };
-}
-
 /** Patches for each row of a packed pass over groups of this shape. */
 function patchesPerRow({ promptTokens, grids, responseLengths }: GroupShape): number {
   const patches = grids.reduce((sum, [time, height, width]) => sum + time * height * width, 0);
   return patches / (promptTokens + responseLengths.reduce((sum, length) => sum + length, 0));
 }
 
-/** Activation bytes for each row of a micro-batch, its pictures' share included. */
-function activationBytes({ model, run, group }: MemoryWork): { scoring: number; update: number } {
-  const { row, patch } = storedNumbers(model, run);
-  const patches = patchesPerRow(group);
-  const [text, width] = [layerNumbers(model) + 2 * model.text.hiddenSize, bytesPerNumber(run)];
-  const tower = blockNumbers(model) + patchNumel(model.vision) + 2 * model.vision.hiddenSize;
-  // Tower and decoder do not run at the same time without a gradient.
-  return { scoring: width * Math.max(text, patches * tower), update: width * (row + patches * patch) };
+/** Which of the layers and vision blocks run again. */
+const everyLayer = ({ text, vision }: ModelSizes): Recomputed => ({ layers: text.numLayers, blocks: vision.depth });
+const noLayer: Recomputed = { layers: 0, blocks: 0 };
+
+/** The native core's model of a micro-batch of so many rows, its pictures' share included. */
+function microBatchMemory({ model, run, group }: MemoryWork, rows: number, more: Partial<UpdateWork>): UpdateMemory {
+  const { promptTokens, responseLengths } = group;
+  const responses = responseLengths.reduce((sum, length) => sum + length, 0);
+  const head = Math.round((rows * responses) / (promptTokens + responses));
+  const { algorithm, aug } = run;
+  const trainsMasked = needsAugLogProbs(algorithm) && aug.grad === "recompute";
+  return loadNative().updateMemory(model, {
+    dtype: run.model.dtype,
+    device: "cuda",
+    freezeVisionTower: run.model.freezeVisionTower,
+    formsGradient: headProducts(algorithm, trainsMasked) === 3,
+    rows,
+    patches: Math.round(rows * patchesPerRow(group)),
+    predicting: head,
+    head,
+    largestPass: trainsMasked ? 0.5 : 1,
+    recomputed: noLayer,
+    available: 0,
+    ...more,
+  });
+}
+
+/** What runs again: by the setting, or the least that fits, all where not even that does. */
+function recomputedOf(work: MemoryWork, rows: number, available: number): Recomputed {
+  const { activationCheckpoint } = work.run.model;
+  if (activationCheckpoint === false) return noLayer;
+  const all = everyLayer(work.model);
+  return activationCheckpoint === true ? all : (microBatchMemory(work, rows, { available }).fewest ?? all);
+}
+
+/** The most rows that fit when as much runs again as the setting allows. */
+function largestRows(work: MemoryWork, available: number): number {
+  const recomputed = work.run.model.activationCheckpoint === false ? noLayer : everyLayer(work.model);
+  const fits = (rows: number) => microBatchMemory(work, rows, { recomputed }).update <= available;
+  let [low, high] = [0, 1];
+  while (fits(high)) [low, high] = [high, 2 * high];
+  while (low + 1 < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 const everywhere = (bytes: number) => ({ rollout: bytes, scoring: bytes, update: bytes });
@@ -147,17 +169,11 @@ export function memoryPlan(work: MemoryWork): MemoryPlan {
   const { model, run, gpus, group } = work;
   const { rollout, data } = run;
   const width = bytesPerNumber(run);
-  const activations = activationBytes(work);
   const rows = microBatchRows(work);
-  // In the update a chunk's logits, their exponentials, and the gradient in both widths; else the logits in both widths.
-  const logits = {
-    rollout: rollout.maxConcurrentResponses * model.text.vocabSize * 4,
-    scoring: 1.5 * logitsChunkBytes,
-    update: 3.5 * logitsChunkBytes,
-  };
+  const logits = rollout.maxConcurrentResponses * model.text.vocabSize * 4;
   const fixed = [
     ...residentParts(work),
-    { name: "logits chunk", bytes: logits },
+    { name: "logits", bytes: { rollout: logits, scoring: 0, update: 0 } },
     { name: "image embeddings", bytes: keptEmbeds(work) },
   ];
   const capacityBytes = gpus.gpu.memoryBytes;
@@ -170,18 +186,23 @@ export function memoryPlan(work: MemoryWork): MemoryPlan {
   const wanted = Math.min(rollout.maxConcurrentResponses, onGpu);
   const concurrentResponses = kvTokens < needed ? 0 : Math.max(1, Math.min(wanted, Math.floor(kvTokens / perResponse)));
   const kvCache = kvBytes * Math.max(needed, concurrentResponses * perResponse);
+  const recomputed = recomputedOf(work, rows, free("update"));
+  const { update, scoring } = microBatchMemory(work, rows, { recomputed });
+  const { layers, blocks } = recomputed;
+  const again = layers + blocks === 0 ? "" : `, ${layers} layers and ${blocks} vision blocks recomputed`;
   const parts = [
     ...fixed,
     { name: "KV cache", bytes: { rollout: kvCache, scoring: 0, update: 0 } },
     {
-      name: `activations of ${rows} tokens`,
-      bytes: { rollout: 0, scoring: rows * activations.scoring, update: rows * activations.update },
+      name: `activations of ${rows} tokens${again}`,
+      bytes: { rollout: 0, scoring, update },
     },
   ];
   const totals = Object.fromEntries(phases.map((phase) => [phase, sumOf(parts, phase)])) as Record<Phase, number>;
   return {
     ...{ parts, totals, capacityBytes, kvTokens, concurrentResponses },
     shortBytes: Math.max(0, ...phases.map((phase) => totals[phase] - capacityBytes)),
-    largestMicroBatchTokens: Math.floor(free("update") / activations.update),
+    largestMicroBatchTokens: largestRows(work, free("update")),
+    recomputed: { layers: layers / model.text.numLayers, blocks: blocks / model.vision.depth },
   };
 }

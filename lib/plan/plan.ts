@@ -64,7 +64,8 @@ export async function planRun(run: RunConfig, options: PlanOptions): Promise<Pla
   const work = { model, run, gpus, lengths, calibration };
   const fits = memory.shortBytes === 0;
   // Where it does not fit, the time is what it would be if it did.
-  const step = papoStep(work, fits ? memory.concurrentResponses : run.rollout.maxConcurrentResponses);
+  const room = fits ? memory : { ...memory, concurrentResponses: run.rollout.maxConcurrentResponses };
+  const step = papoStep(work, room);
   const size = numSteps(run, options);
   const hours = size && (size.steps * step.seconds.total) / 3600;
   return {

@@ -15,10 +15,16 @@ import {
 import type { GroupShape, PassFlops } from "./flops.ts";
 import type { ModelSizes } from "./weights.ts";
 
+/** Shares of the decoder layers and of the vision blocks, 0 to 1. */
+export interface RecomputedShare {
+  readonly layers: number;
+  readonly blocks: number;
+}
+
 /** What an update adds to its forward pass. */
 export interface UpdateCosts {
-  /** Layers and vision blocks are run again in the backward pass (model.activationCheckpoint). */
-  readonly recompute: boolean;
+  /** What is run again in the backward pass (model.activationCheckpoint). */
+  readonly recompute: RecomputedShare;
   readonly freezeVisionTower: boolean;
   /** Products of the head: 3 where the gradient is formed in the forward pass, 4 where logits are formed twice. */
   readonly headProducts: 3 | 4;
@@ -62,7 +68,11 @@ export function headProducts({ policyLoss, entropy, klPrcp }: AlgorithmConfig, t
  * without its gradient, so the groups of the first optimizer step need no pass of their own; a KL in the reward needs
  * the old log-probs of all, and so do further epochs. Source: lib/trainer/score-step.ts.
  */
-export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroups: number): StepPasses {
+export function papoPasses(
+  { model, algorithm, aug, optim }: RunConfig,
+  numGroups: number,
+  recompute: RecomputedShare,
+): StepPasses {
   const all = algorithm.klRef.mode === "reward" || algorithm.epochs > 1;
   const augmented = needsAugLogProbs(algorithm);
   const trained = augmented && aug.grad === "recompute";
@@ -72,7 +82,7 @@ export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroup
     aug: !augmented ? "none" : trained ? "trained" : "scored",
     augPerResponse: aug.per === "response",
     update: {
-      recompute: model.activationCheckpoint,
+      recompute,
       freezeVisionTower: model.freezeVisionTower,
       headProducts: headProducts(algorithm, trained),
     },
@@ -85,8 +95,8 @@ export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroup
  * need no gradient. A frozen vision tower has no backward pass at all.
  */
 export function updateFlops(forward: PassFlops, costs: UpdateCosts): PassFlops {
-  const layers = costs.recompute ? 4 : 3;
-  const factors = { patchEmbed: 2, visionLinear: layers, visionAttention: layers, merger: 3 };
+  const [layers, blocks] = [3 + costs.recompute.layers, 3 + costs.recompute.blocks];
+  const factors = { patchEmbed: 2, visionLinear: blocks, visionAttention: blocks, merger: 3 };
   const vision = costs.freezeVisionTower ? { patchEmbed: 1, visionLinear: 1, visionAttention: 1, merger: 1 } : factors;
   const all = { ...vision, body: layers, attention: layers, head: costs.headProducts };
   return scaleFlops(forward, (part) => all[part]);

@@ -5,7 +5,7 @@ import { effectiveFlops, rolloutSeconds } from "./rollout-time.ts";
 import { totalFlops } from "./flops.ts";
 import type { StepWork } from "./published.ts";
 import { papoPasses, stepFlops } from "./step-flops.ts";
-import type { StepFlops } from "./step-flops.ts";
+import type { RecomputedShare, StepFlops } from "./step-flops.ts";
 import { bytesPerNumber } from "./memory.ts";
 import { numWeights } from "./weights.ts";
 import { groupOf } from "./workload.ts";
@@ -56,13 +56,20 @@ function optimizerSeconds({ model, run, gpus }: StepWork): number {
   return steps * (exchanged / gpus.gpu.linkBandwidth + moved / gpus.gpu.memoryBandwidth);
 }
 
-/** Predicts papo's step with so many responses decoded together on a GPU. */
-export function papoStep(work: StepWork, concurrent: number): StepPrediction {
+/** What a step's memory allows (memory.ts). */
+export interface StepRoom {
+  /** Responses decoded together on a GPU. */
+  readonly concurrentResponses: number;
+  readonly recomputed: RecomputedShare;
+}
+
+/** Predicts papo's step. */
+export function papoStep(work: StepWork, { concurrentResponses, recomputed }: StepRoom): StepPrediction {
   const { model, run, gpus, lengths, calibration } = work;
   const { rollout, data } = run;
   const group = groupOf(model, lengths, rollout.n);
   const groups = Array.from({ length: data.rolloutBatchSize }, () => group);
-  const passes = papoPasses(run, groups.length);
+  const passes = papoPasses(run, groups.length, recomputed);
   const flops = stepFlops(model, groups, passes);
   const share = busiestShare(work);
   const width = bytesPerNumber(run);
@@ -72,7 +79,7 @@ export function papoStep(work: StepWork, concurrent: number): StepPrediction {
   const masked = passes.aug === "none" ? 0 : passes.augPerResponse ? rollout.n : 1;
   const prompts = data.rolloutBatchSize * share;
   const sampled = rolloutSeconds({
-    ...{ model, gpus, calibration, lengths, prompts, concurrent, bytesPerNumber: width },
+    ...{ model, gpus, calibration, lengths, prompts, concurrent: concurrentResponses, bytesPerNumber: width },
     ...{ responses: rollout.n + advantageSamples(run), maxResponseTokens: data.maxResponseLength },
     promptReads: "group",
   });

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { CheckpointError, NativeError } from "../errors.ts";
-import type { DeviceName, PolicyHandle } from "../native/binding.ts";
+import type { DeviceName, PolicyHandle, PolicyOptions } from "../native/binding.ts";
 import { callNative, type CallOptions } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { planLoad, planSave, type SaveFile } from "./checkpoint-folder.ts";
@@ -16,7 +16,7 @@ export interface OpenOptions extends CallOptions {
   /** Hold gradients. */
   readonly trained?: boolean;
   readonly freezeVisionTower?: boolean;
-  readonly checkpointActivations?: boolean;
+  readonly checkpointActivations?: PolicyOptions["checkpointActivations"];
   /** Where its weights are and its passes run. Default cpu. */
   readonly device?: DeviceName;
 }

@@ -57,6 +57,8 @@ export const metricTable: readonly MetricRow[] = [
   ...rows("1", "mean", ["actor/total_loss"]),
   ...rows("nat", "last", ["val/sft_loss"]),
   ...rows("TFLOP", "sum", ["perf/tflop_vision", "perf/tflop_body", "perf/tflop_attention", "perf/tflop_head"]),
+  ...rows("GB", "max", ["perf/peak_gb/*", "perf/predicted_peak_gb"]),
+  ...rows("count", "max", ["perf/recomputed_layers", "perf/recomputed_vision_blocks"]),
   ...rows("1", "last", ["perf/mfu"]),
   ...rows("TFLOP/s", "last", ["perf/peak_tflops"]),
   ...rows("count", "sum", ["actor/skipped_updates", "data/skipped", "reward/symbolic_skipped"]),

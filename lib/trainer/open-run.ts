@@ -14,6 +14,7 @@ import type { RunRecord } from "./run-record.ts";
 import { totalSteps } from "./schedule.ts";
 import { StepTable } from "./step-table.ts";
 import { gitState } from "./system-info.ts";
+import { limitTensorMemory } from "./tensor-memory.ts";
 import { setThreads } from "./threads.ts";
 
 export interface TrainOptions {
@@ -52,6 +53,7 @@ export async function openRun(
   const say = options.say ?? ((line: string) => void process.stderr.write(`${line}\n`));
   for (const line of noteLines(config.notes)) say(line);
   await setThreads(config.trainer.threads, "trainer.threads");
+  limitTensorMemory(config.trainer.memoryGib);
   const record = { command, config, git: await gitState(process.cwd()), build: options.build ?? {} };
   const disposal = new Disposal();
   try {

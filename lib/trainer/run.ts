@@ -18,6 +18,7 @@ import { PolicyOptimizer } from "./policy-optimizer.ts";
 import { type LoopParts, RunLoop, type TrainResult, type Validation } from "./run-loop.ts";
 import { pickGroups, sampledGroup, type SampledGroup } from "./samples.ts";
 import { spreadMetrics } from "./step-metrics.ts";
+import { takeTensorPeak } from "./tensor-memory.ts";
 import { Trainer } from "./trainer.ts";
 import { Updater } from "./updater.ts";
 
@@ -67,6 +68,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       scorer,
       updater,
       progress,
+      takePeak: () => takeTensorPeak(config.trainer.device),
       flopMeter: await FlopMeter.create("cpu"),
       modelConfig: policy.config,
       promptText,

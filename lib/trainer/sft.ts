@@ -28,8 +28,9 @@ import {
 } from "./run-loop.ts";
 import { learningRate } from "./schedule.ts";
 import { StepHandles } from "./step-handles.ts";
-import { lengthMetrics, PhaseTimer } from "./step-metrics.ts";
+import { lengthMetrics, PhaseTimer, recomputeMetrics } from "./step-metrics.ts";
 import { memoryMetrics } from "./system-info.ts";
+import { takeTensorPeak } from "./tensor-memory.ts";
 
 /** Only the supervised term: the others need rewards. */
 const sftSpec: LossSpec = {
@@ -99,7 +100,7 @@ class SupervisedStepper implements Stepper {
   async step(step: number, signal?: AbortSignal): Promise<TrainedStep> {
     const { config, optimizer, stream, processor, flopMeter, totalSteps } = this.#parts;
     await flopMeter.begin();
-    const timer = new PhaseTimer();
+    const timer = new PhaseTimer({ takePeak: () => takeTensorPeak(config.trainer.device) });
     const skippedBefore = stream.numSkipped;
     const prompts = await timer.measure("data", () => stream.next(config.data.rolloutBatchSize, signal));
     const groups = prompts.map((prompt) => supervisedGroup(prompt, processor, optimizer.policy));
@@ -123,6 +124,7 @@ class SupervisedStepper implements Stepper {
         metrics: {
           "actor/total_loss": report.metrics["total_loss"] ?? 0,
           "actor/sft_loss": report.metrics["sft_loss"] ?? 0,
+          ...recomputeMetrics(report),
           ...moved,
           "actor/lr": lr,
           ...lengthMetrics("response_length", lengths, config.data.maxResponseLength),

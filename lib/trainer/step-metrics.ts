@@ -1,5 +1,6 @@
 // Metrics that are computed from what a step saw: lengths, rewards, times, tokens a second.
 import { RewardError } from "../errors.ts";
+import type { LossReport } from "../native/binding.ts";
 import type { TextConfig } from "../policy/model-config.ts";
 import type { StepMetrics } from "../types.ts";
 import { modelFlopsUtilisation, trainingFlops } from "./flops.ts";
@@ -90,15 +91,36 @@ export interface StepTokens {
   readonly totalTokens: number;
 }
 
-/** Wall time of the phases of one step. */
+/** Phases that run a model. */
+const modelPhases = ["gen", "old", "ref", "aug_probs", "update_actor"];
+
+/** Which layers an update ran again, and the peak that the memory model gives it. */
+export function recomputeMetrics(report: LossReport): StepMetrics {
+  return {
+    "perf/recomputed_layers": report.recomputedLayers,
+    "perf/recomputed_vision_blocks": report.recomputedBlocks,
+    "perf/predicted_peak_gb": report.predictedPeakBytes / 1e9,
+  };
+}
+
+export interface PhaseTimerOptions {
+  /** Clock in ms. */
+  readonly now?: () => number;
+  /** The most bytes of tensors since it was last called. */
+  readonly takePeak?: () => Promise<number>;
+}
+
+/** Wall time and peak memory of the phases of one step. */
 export class PhaseTimer {
   readonly #seconds = new Map<string, number>();
+  readonly #peakBytes = new Map<string, number>();
   readonly #now: () => number;
+  readonly #takePeak: PhaseTimerOptions["takePeak"];
   readonly #startMs: number;
 
-  /** @param now clock in ms */
-  constructor(now: () => number = () => performance.now()) {
+  constructor({ now = () => performance.now(), takePeak }: PhaseTimerOptions = {}) {
     this.#now = now;
+    this.#takePeak = takePeak;
     this.#startMs = now();
   }
 
@@ -107,13 +129,17 @@ export class PhaseTimer {
    * @param phase its name, or the shares of several that run as one
    */
   async measure<T>(phase: string | Readonly<Record<string, number>>, run: () => T | Promise<T>): Promise<T> {
+    await this.#takePeak?.(); // what came before is not the phase's
     const startMs = this.#now();
     try {
       return await run();
     } finally {
       const seconds = (this.#now() - startMs) / 1000;
-      for (const [name, part] of Object.entries(typeof phase === "string" ? { [phase]: 1 } : phase))
+      const bytes = await this.#takePeak?.();
+      for (const [name, part] of Object.entries(typeof phase === "string" ? { [phase]: 1 } : phase)) {
         this.#seconds.set(name, (this.#seconds.get(name) ?? 0) + part * seconds);
+        if (bytes !== undefined) this.#peakBytes.set(name, Math.max(this.#peakBytes.get(name) ?? 0, bytes));
+      }
     }
   }
 
@@ -122,7 +148,10 @@ export class PhaseTimer {
     return (this.#now() - this.#startMs) / 1000;
   }
 
-  /** `timing_s/*` with the whole step, `timing_per_token_ms/*`, and the `perf/` rates on `numDevices` devices. */
+  /**
+   * `timing_s/*` with the whole step, `timing_per_token_ms/*`, `perf/peak_gb/*` of the phases that run a model, and the
+   * `perf/` rates on `numDevices` devices.
+   */
   metrics({ responseTokens, totalTokens }: StepTokens, numDevices = 1): StepMetrics {
     const stepS = this.seconds;
     const perToken = (phases: readonly string[], tokens: number) =>
@@ -132,6 +161,11 @@ export class PhaseTimer {
     return {
       ...Object.fromEntries([...this.#seconds].map(([phase, seconds]) => [`timing_s/${phase}`, seconds])),
       "timing_s/step": stepS,
+      ...Object.fromEntries(
+        [...this.#peakBytes]
+          .filter(([phase]) => modelPhases.includes(phase))
+          .map(([phase, bytes]) => [`perf/peak_gb/${phase}`, bytes / 1e9]),
+      ),
       ...Object.fromEntries([...perToken(responsePhases, responseTokens), ...perToken(tokenPhases, totalTokens)]),
       "perf/total_num_tokens": totalTokens,
       "perf/time_per_step": stepS,

@@ -27,6 +27,8 @@ export interface TrainerParts {
   readonly updater: Updater;
   readonly progress: Progress;
   readonly flopMeter: FlopMeter;
+  /** The most bytes of tensors since it was last called. */
+  readonly takePeak: () => Promise<number>;
   /** Of the policy. */
   readonly modelConfig: ModelConfig;
   /** A prompt as text for samples. */
@@ -56,7 +58,7 @@ export class Trainer implements Stepper {
   async step(step: number, signal?: AbortSignal): Promise<TrainedStep> {
     const { updater, flopMeter } = this.#parts;
     await flopMeter.begin();
-    const timer = new PhaseTimer();
+    const timer = new PhaseTimer({ takePeak: this.#parts.takePeak });
     const before = this.#counters();
     const batch = await this.#collector.collect(step, timer, signal);
     try {

@@ -18,7 +18,7 @@ import type { Progress } from "./progress.ts";
 import { learningRate } from "./schedule.ts";
 import { type Scores, scoreStep, tokenTotals } from "./score-step.ts";
 import { StepHandles } from "./step-handles.ts";
-import { type PhaseTimer, spreadMetrics } from "./step-metrics.ts";
+import { type PhaseTimer, recomputeMetrics, spreadMetrics } from "./step-metrics.ts";
 
 export interface UpdaterParts {
   readonly config: RunConfig;
@@ -207,7 +207,7 @@ export class Updater {
     // Differs: the reference logs the total loss under this name.
     if (config.compat === "reference") metrics["actor/pg_loss"] = metrics["actor/total_loss"] ?? 0;
     return {
-      metrics: { ...metrics, ...moved },
+      metrics: { ...metrics, ...recomputeMetrics(report), ...moved },
       numTokens: report.numTokens,
       numAveraged: config.algorithm.lossAvgMode === "token" ? report.numTokens : rewards.length,
       perceptionKl: report.perceptionKl,

@@ -1,6 +1,8 @@
 #include "addon/exports.h"
+#include "core/memory.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  papo::count_tensor_memory();
   papo::export_runtime(env, exports);
   papo::export_policy(env, exports);
   papo::export_image(env, exports);

@@ -79,6 +79,13 @@ Napi::Value WriteTensors(const Napi::CallbackInfo& info) {
   });
 }
 
+Checkpointing parse_checkpointing(const Fields& fields) {
+  constexpr const char* name = "checkpointActivations";
+  if (fields.get(name).IsBoolean()) return fields.flag(name) ? Checkpointing::kAll : Checkpointing::kNone;
+  fields.require(fields.get(name).IsString() && fields.text(name) == "auto", name, "true, false or auto");
+  return Checkpointing::kAuto;
+}
+
 // createPolicy(config: ModelConfig, options: PolicyOptions): Promise<PolicyHandle>
 Napi::Value CreatePolicy(const Napi::CallbackInfo& info) {
   constexpr const char* op = "create_policy";
@@ -86,7 +93,7 @@ Napi::Value CreatePolicy(const Napi::CallbackInfo& info) {
     const auto config = parse_model_config(info[0], op);
     const Fields fields(info[1], op, "options");
     const PolicyOptions options{parse_dtype(fields.text("dtype"), op), fields.flag("trained"),
-                                fields.flag("freezeVisionTower"), fields.flag("checkpointActivations"),
+                                fields.flag("freezeVisionTower"), parse_checkpointing(fields),
                                 fields.has("device") ? parse_device(fields.text("device"), op) : Device::kCpu};
     return run_on_device(
         info.Env(), op, [=] { return std::make_shared<Policy>(config, options); },
@@ -147,6 +154,34 @@ Napi::Value ModelTensors(const Napi::CallbackInfo& info) {
     ParameterStore store;
     qwen2_5_vl::declare_weights(store, parse_model_config(info[0], op));
     return shapes_of(info.Env(), store);
+  });
+}
+
+// updateMemory(sizes, {dtype, device, freezeVisionTower, formsGradient, rows, patches, predicting, head, recomputed,
+// available}): {update, scoring, fewest?}
+Napi::Value UpdateMemory(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "update_memory";
+  auto env = info.Env();
+  return guarded(env, op, [&] {
+    const auto config = parse_model_sizes(info[0], op);
+    const Fields fields(info[1], op, "work");
+    // Of a device that this build need not have.
+    const auto device = fields.text("device") == "cpu" ? Device::kCpu : Device::kCuda;
+    const UpdateForm form{number_form(device, parse_dtype(fields.text("dtype"), op)), !fields.flag("freezeVisionTower"),
+                          fields.flag("formsGradient"), HeadOptions{}.chunk_bytes};
+    const UpdateRows rows{fields.integer("rows"), fields.integer("patches"), fields.integer("predicting"),
+                          fields.integer("head"), fields.number("largestPass")};
+    const auto again = fields.nested("recomputed");
+    auto out = Napi::Object::New(env);
+    out.Set("update", update_bytes(config, form, rows, {again.integer("layers"), again.integer("blocks")}));
+    out.Set("scoring", scoring_bytes(config, form, rows));
+    if (const auto fewest = fewest_recomputed(config, form, rows, fields.number("available"))) {
+      auto object = Napi::Object::New(env);
+      object.Set("layers", static_cast<double>(fewest->layers));
+      object.Set("blocks", static_cast<double>(fewest->blocks));
+      out.Set("fewest", object);
+    }
+    return out;
   });
 }
 
@@ -404,6 +439,9 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
                            for (const auto& [name, value] : report.metrics) metrics.Set(name, value);
                            out.Set("metrics", metrics);
                            out.Set("numTokens", static_cast<double>(report.num_tokens));
+                           out.Set("recomputedLayers", static_cast<double>(report.recomputed.layers));
+                           out.Set("recomputedBlocks", static_cast<double>(report.recomputed.blocks));
+                           out.Set("predictedPeakBytes", report.predicted_peak);
                            out.Set("perceptionKl", to_doubles(env, report.perception_kl));
                            return out;
                          });
@@ -547,6 +585,7 @@ void export_policy(Napi::Env env, Napi::Object exports) {
   add("initializeWeights", InitializeWeights);
   add("shareVisionTower", ShareVisionTower);
   add("modelTensors", ModelTensors);
+  add("updateMemory", UpdateMemory);
   add("policyTensors", PolicyTensors);
   add("readPolicy", ReadTensors<Policy>);
   add("writePolicy", WriteTensors<Policy>);

@@ -2,6 +2,7 @@
 #include "addon/policy_values.h"
 #include "core/cuda_info.h"
 #include "core/flops.h"
+#include "core/memory.h"
 #include "core/torch_compat.h"
 #include "ops/machine_rates.h"
 #include "ops/product.h"
@@ -94,6 +95,32 @@ Napi::Value TakeFlops(const Napi::CallbackInfo& info) {
   });
 }
 
+// takeMemoryPeak(): Promise<{main, gpu}>
+Napi::Value TakeMemoryPeak(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "take_memory_peak", [&] {
+    return run_on_device(info.Env(), "take_memory_peak", take_memory_peak, [](Napi::Env env, const MemoryPeak& peak) {
+      auto out = Napi::Object::New(env);
+      out.Set("main", static_cast<double>(peak.main));
+      out.Set("gpu", static_cast<double>(peak.gpu));
+      return out;
+    });
+  });
+}
+
+// setMemoryLimit(bytes: number | null): void
+Napi::Value SetMemoryLimit(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "set_memory_limit", [&] {
+    if (info[0].IsNull()) {
+      set_memory_limit(std::nullopt);
+    } else {
+      check(info[0].IsNumber() && info[0].As<Napi::Number>().DoubleValue() >= 1, "set_memory_limit",
+            "expected 1 or more bytes, or null", "E_VALUE");
+      set_memory_limit(info[0].As<Napi::Number>().Int64Value());
+    }
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Value rate_to_js(Napi::Env env, double rate) { return Napi::Number::New(env, rate); }
 
 // productRate(): Promise<number>
@@ -137,6 +164,8 @@ void export_runtime(Napi::Env env, Napi::Object exports) {
   exports.Set("runtimeInfo", Napi::Function::New(env, RuntimeInfo, "runtimeInfo"));
   exports.Set("setNumThreads", Napi::Function::New(env, SetNumThreads, "setNumThreads"));
   exports.Set("takeFlops", Napi::Function::New(env, TakeFlops, "takeFlops"));
+  exports.Set("takeMemoryPeak", Napi::Function::New(env, TakeMemoryPeak, "takeMemoryPeak"));
+  exports.Set("setMemoryLimit", Napi::Function::New(env, SetMemoryLimit, "setMemoryLimit"));
   exports.Set("productRate", Napi::Function::New(env, ProductRate, "productRate"));
   exports.Set("memoryRate", Napi::Function::New(env, MemoryRate, "memoryRate"));
   exports.Set("createCancelFlag", Napi::Function::New(env, CreateCancelFlag, "createCancelFlag"));

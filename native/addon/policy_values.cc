@@ -4,10 +4,10 @@ namespace papo {
 
 using qwen2_5_vl::Config;
 
-Config parse_model_config(Napi::Value value, const char* op) {
+Config parse_model_sizes(Napi::Value value, const char* op) {
   const Fields root(value, op, "config");
   const auto text = root.nested("text"), vision = root.nested("vision");
-  Config config;
+  Config config{};
   auto& t = config.text;
   t.hidden_size = text.integer("hiddenSize");
   t.intermediate_size = text.integer("intermediateSize");
@@ -35,6 +35,12 @@ Config parse_model_config(Napi::Value value, const char* op) {
   v.in_channels = vision.integer("inChannels");
   v.tokens_per_second = vision.number("tokensPerSecond");
   v.fullatt_block_indexes = vision.integers("fullattBlockIndexes");
+  return config;
+}
+
+Config parse_model_config(Napi::Value value, const char* op) {
+  const Fields root(value, op, "config");
+  auto config = parse_model_sizes(value, op);
   config.image_token_id = root.integer("imageTokenId");
   config.video_token_id = root.integer("videoTokenId");
   config.vision_start_token_id = root.integer("visionStartTokenId");

@@ -26,6 +26,7 @@ auto on_device_of(const std::shared_ptr<Policy>& policy, Work work) {
   };
 }
 
+qwen2_5_vl::Config parse_model_sizes(Napi::Value value, const char* op);  // without token ids
 qwen2_5_vl::Config parse_model_config(Napi::Value value, const char* op);
 at::ScalarType parse_dtype(const std::string& name, const char* op);       // float32, float64, bfloat16
 at::ScalarType parse_file_dtype(const std::string& name, const char* op);  // F32, F64, BF16, F16, I64

@@ -15,8 +15,7 @@ at::Tensor all_logits(const Policy& policy, const GoldenCase& golden) {
   GroupInput whole{golden.prompt, {}};
   whole.prompt.ids.insert(whole.prompt.ids.end(), golden.response.begin(), golden.response.end());
   const auto packed = pack_groups(policy, {{&whole, nullptr}});
-  const auto hidden_TD =
-      qwen2_5_vl::decode_rows(packed.embeds_TD, packed.rows, policy.language, policy.config.text, false);
+  const auto hidden_TD = qwen2_5_vl::decode_rows(packed.embeds_TD, packed.rows, policy.language, policy.config.text, 0);
   return at::linear(hidden_TD, policy.language.head.value).to(at::kFloat);
 }
 
@@ -66,7 +65,7 @@ VerifyReport verify_case(Policy& policy, const GoldenCase& golden) {
     if (golden.image_embeds_MD.defined()) {
       const auto pixels = pack_pixels(viewed_images({&golden.prompt, nullptr}));
       report.image_embeds = max_abs_difference(
-          qwen2_5_vl::encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision, false),
+          qwen2_5_vl::encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision, 0),
           golden.image_embeds_MD);
     }
     report.logits = max_abs_difference(all_logits(policy, golden), golden.logits_TV);

@@ -3,6 +3,7 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/flops.h"
+#include "core/memory.h"
 
 namespace papo {
 namespace {
@@ -56,10 +57,10 @@ class MicroStep {
   void skip(const ObjectiveBatch& micro) { begin_responses(micro); }
 
   // The gradient of the log-probs is formed while the logits are there.
-  void separable(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
+  void separable(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro, const Recomputed& recomputed) {
     std::vector<ViewedGroup> plain;
     for (const auto* group : groups) plain.push_back({group, nullptr});
-    const auto packed = pack_groups(policy_, plain);
+    const auto packed = pack_groups(policy_, plain, recomputed);
     const auto hidden_RD = predicting_hidden(policy_, packed);
     const auto targets_R = to_device(packed.targets);
     const auto kl_sums = begin_responses(micro);
@@ -83,9 +84,9 @@ class MicroStep {
   }
 
   // Log-probs first, then their loss: the head's logits are formed again in the backward pass.
-  void whole(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
+  void whole(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro, const Recomputed& recomputed) {
     const auto score = [&](const MaskedView* view) {
-      return score_groups(policy_, groups, inputs_.temperature, spec_.full_entropy, view);
+      return score_groups(policy_, groups, inputs_.temperature, spec_.full_entropy, view, recomputed);
     };
     const auto scores = score(nullptr);
     micro.log_probs_R = scores.log_probs_N;
@@ -149,6 +150,12 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
     rows = {rows.prompt_a_group + masked.prompt_a_group, masked.prompt_a_response, rows.response + masked.response};
   }
   MicroStep step(policy, spec, inputs);
+  const bool separable = is_separable(spec) && inputs.recompute == nullptr;
+  const UpdateForm form{number_form(policy.options.device, policy.options.dtype), !policy.options.freeze_vision_tower,
+                        separable, inputs.chunk_bytes};
+  const auto available = static_cast<double>(available_memory()), before = static_cast<double>(tensor_memory());
+  Recomputed most;
+  double most_bytes = 0;
   for (const auto& part : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens, rows)) {
     poll_cancel();
     std::vector<const GroupInput*> groups;
@@ -158,13 +165,20 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
       step.skip(micro);
       continue;
     }
-    if (is_separable(spec) && inputs.recompute == nullptr)
-      step.separable(groups, std::move(micro));
+    const auto [recomputed, bytes] =
+        choose_recomputed(policy, form, update_rows(part.groups, inputs.recompute), available);
+    most = {std::max(most.layers, recomputed.layers), std::max(most.blocks, recomputed.blocks)};
+    most_bytes = std::max(most_bytes, bytes);
+    if (separable)
+      step.separable(groups, std::move(micro), recomputed);
     else
-      step.whole(groups, std::move(micro));
+      step.whole(groups, std::move(micro), recomputed);
     watch.report(part.groups_done, inputs.last_group - inputs.first_group);
   }
-  return step.report();
+  auto report = step.report();
+  report.recomputed = most;
+  report.predicted_peak = before + most_bytes;
+  return report;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "model/qwen2_5_vl/policy.h"
 #include "rl/objective.h"
+#include "rl/recompute_choice.h"
 
 namespace papo {
 
@@ -31,6 +32,8 @@ struct UpdateReport {
   std::vector<std::pair<std::string, double>> metrics;
   std::vector<double> perception_kl;  // per response
   int64_t num_tokens = 0;
+  Recomputed recomputed;      // the most of any micro-batch
+  double predicted_peak = 0;  // most bytes of tensors at a time by the memory model, all of the process's counted
 };
 
 // Adds the gradient of the objective to the policy's; when it throws midway, the policy's gradient is zeroed.

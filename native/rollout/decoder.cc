@@ -17,7 +17,7 @@ void prefill_prompt(const Policy& policy, const PromptInput& input, PrefilledPro
   const auto last = at::full({1}, count - 1, at::kLong);
   prompt.next_position = rows.positions.next;
   prompt.last_hidden_1D =
-      decode_rows(rows.embeds_PD, {plan, tables, last}, policy.language, text, /*recompute=*/false, kv_sink);
+      decode_rows(rows.embeds_PD, {plan, tables, last}, policy.language, text, /*num_recomputed=*/0, kv_sink);
 }
 
 std::vector<std::array<int64_t, 3>> next_positions(const std::vector<DecodingResponse*>& responses) {

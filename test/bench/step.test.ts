@@ -71,6 +71,7 @@ test("responses are cut to the lengths in turn, and the same seed gives the same
 
 const command: StepCommandOptions = {
   ...{ n: 3, response: 7, mini: 0, steps: 1, dtype: "float32", seed: 5, threads: 1, microTokens: 4096, json: true },
+  activationCheckpoint: "auto",
 };
 
 async function printed(options: Partial<StepCommandOptions>): Promise<string[]> {
@@ -88,7 +89,10 @@ test("the last line is a JSON object with the keys of the PyTorch peer", async (
   const timing = JSON.parse(lines.at(-1) ?? "") as Record<string, unknown>;
   const phases = ["rollout_s", "old_s", "ref_s", "aug_s", "update_s"];
   expect(new Set(Object.keys(timing))).toEqual(
-    new Set([...phases, "total_s", "response_tokens", "peak_rss_gib", "torch", "threads", "dtype"]),
+    new Set([
+      ...[...phases, "total_s", "response_tokens", "peak_rss_gib", "torch", "threads", "dtype"],
+      ...["peak_tensors_gib", "recomputed"],
+    ]),
   );
   expect(timing).toMatchObject({ response_tokens: 63, threads: 1, dtype: "float32" });
   expect(timing["torch"]).toMatch(/^2\.\d+/u);

@@ -35,6 +35,21 @@ test("the later override lies over the earlier, and a map over a setting that wa
   expect(run.reward.type).toMatch(/r\.mjs$/u);
 });
 
+test("activations are recomputed always, never or as memory asks, and the memory is above 0", () => {
+  const mode = (...words: string[]) => runOf(minimal, ...words).model.activationCheckpoint;
+  expect([mode(), mode("model.activationCheckpoint=true"), mode("model.activationCheckpoint=false")]).toEqual([
+    ...["auto", true, false],
+  ]);
+  expect(mode("model.activationCheckpoint=auto")).toBe("auto");
+  expect(errorOf(() => mode("model.activationCheckpoint=some")).message).toBe(
+    'command line: model.activationCheckpoint: expected true, false or auto, got "some"',
+  );
+  expect(runOf(minimal, "trainer.memoryGib=1.5").trainer.memoryGib).toBe(1.5);
+  expect(errorOf(() => runOf(minimal, "trainer.memoryGib=0")).message).toBe(
+    "command line: trainer.memoryGib: expected a number > 0, got 0",
+  );
+});
+
 test("a word that is no override is refused", () => {
   const fail = (word: string) => errorOf(() => parseOverride(word, "/")).message;
   expect(fail("a")).toBe('command line: expected key=value, got "a"');

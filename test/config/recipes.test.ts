@@ -74,7 +74,7 @@ test.each(published)("%s has the published sizes and schedule", (name) => {
   expect(rollout).toMatchObject({ n: 5, temperature: 1, topP: 0.99, topK: -1 });
   expect(rollout.val).toEqual({ n: 8, temperature: 1, topP: 0.99, topK: -1 });
   expect(reward).toMatchObject({ type: "math", formatWeight: 0.1, thinking: isQwen3, overlong: null });
-  expect(model).toMatchObject({ dtype: "bfloat16", freezeVisionTower: false, activationCheckpoint: true });
+  expect(model).toMatchObject({ dtype: "bfloat16", freezeVisionTower: false, activationCheckpoint: "auto" });
   expect(optim).toMatchObject({
     strategy: "adamw_bf16",
     lr: 1e-6,

@@ -64,6 +64,9 @@ function expectCounted(counted: FlopCounts, ...passes: readonly PassFlops[]): vo
   }
 }
 
+/** Run again in the backward pass. */
+const nothing = { layers: 0, blocks: 0 };
+
 beforeEach(async () => {
   await native.takeFlops();
 });
@@ -102,7 +105,7 @@ describe.each(updates)("an update %s", (_, spec, options, headProducts) => {
     await native.takeFlops();
     await native.forwardBackward(policy, batchOf(groups()), spec, inputsFor(groups(), inputs));
     const costs = {
-      recompute: options.checkpointActivations === true,
+      recompute: options.checkpointActivations === true ? { layers: 1, blocks: 1 } : nothing,
       freezeVisionTower: options.freezeVisionTower === true,
       headProducts,
     };
@@ -116,7 +119,7 @@ test.each([false, true])("an update with a trained masked branch costs two, a ma
   const inputs: Partial<UpdateInputs> = { oldLogProbs, refLogProbs, recompute: { ...maskedView, perResponse: each } };
   await native.takeFlops();
   await native.forwardBackward(policy, batchOf(groups()), fullSpec, inputsFor(groups(), inputs));
-  const costs = { recompute: false, freezeVisionTower: false, headProducts: 4 } as const;
+  const costs = { recompute: nothing, freezeVisionTower: false, headProducts: 4 } as const;
   const masked = each ? unshared(shapes(groups())) : shapes(groups());
   expectCounted(
     await native.takeFlops(),
@@ -196,7 +199,7 @@ test("the kernels' way counts the same as the CPU's", async () => {
   expectCounted(await native.takeFlops(), passFlops(tinyConfig, shapes(small)));
   const spec: LossSpec = { ...plainSpec, klPrcp: { coef: 0.1, estimator: "k3" } };
   await native.forwardBackward(policy, batch, spec, inputsFor(small, { augLogProbs }));
-  const costs = { recompute: false, freezeVisionTower: false, headProducts: 3 } as const;
+  const costs = { recompute: nothing, freezeVisionTower: false, headProducts: 3 } as const;
   expectCounted(await native.takeFlops(), updateFlops(passFlops(tinyConfig, shapes(small)), costs));
 });
 

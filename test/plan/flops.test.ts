@@ -41,6 +41,9 @@ const tiny: ModelSizes = {
   },
 };
 
+/** Run again in the backward pass. */
+const nothing = { layers: 0, blocks: 0 };
+
 test("a tiny group's arithmetic is that of its products and its visible pairs, counted one by one", () => {
   const flops = groupFlops(tiny, { promptTokens: 7, grids: [[1, 4, 6]], responseLengths: [3, 1, 0] });
   // 24 patches of 12 numbers to 4
@@ -79,18 +82,22 @@ test("prefill and decoding are a pass without the head rows that responses share
 
 test("an update is 3 forwards with stored activations and 4 with recomputed ones, part by part", () => {
   const ones = { patchEmbed: 1, visionLinear: 1, visionAttention: 1, merger: 1, body: 1, attention: 1, head: 1 };
-  const costs = { recompute: false, freezeVisionTower: false, headProducts: 3 } as const;
+  const costs = { recompute: nothing, freezeVisionTower: false, headProducts: 3 } as const;
   // pixels need no gradient
   expect(updateFlops(ones, costs)).toEqual({
     ...{ patchEmbed: 2, visionLinear: 3, visionAttention: 3, merger: 3 },
     ...{ body: 3, attention: 3, head: 3 },
   });
   // merger and patch embedding are not run again (native/model/qwen2_5_vl/vision.cc)
-  expect(updateFlops(ones, { ...costs, recompute: true, headProducts: 4 })).toEqual({
+  expect(updateFlops(ones, { ...costs, recompute: { layers: 1, blocks: 1 }, headProducts: 4 })).toEqual({
     ...{ patchEmbed: 2, visionLinear: 4, visionAttention: 4, merger: 3 },
     ...{ body: 4, attention: 4, head: 4 },
   });
-  expect(visionFlops(updateFlops(ones, { ...costs, recompute: true, freezeVisionTower: true }))).toBe(4);
+  const half = updateFlops(ones, { ...costs, recompute: { layers: 0.5, blocks: 0.25 } });
+  expect(half).toMatchObject({ body: 3.5, attention: 3.5, visionLinear: 3.25, merger: 3, head: 3 });
+  expect(
+    visionFlops(updateFlops(ones, { ...costs, recompute: { layers: 1, blocks: 1 }, freezeVisionTower: true })),
+  ).toBe(4);
 });
 
 test("the published models have the hub's numbers of weights", () => {
@@ -137,9 +144,9 @@ test("a shared group costs 28.7 and 57.7 TF, an unshared one with the head on ev
 });
 
 test("the training passes of the published 3B recipe are 60.9 PF shared, 221 PF in the published system", () => {
-  const run = loadRunConfig(["qwen2_5_vl_3b_grpo_papo", "model.activationCheckpoint=false"]);
+  const run = loadRunConfig(["qwen2_5_vl_3b_grpo_papo"]);
   const groups = Array.from({ length: run.data.rolloutBatchSize }, () => group);
-  const passes = papoPasses(run, groups.length);
+  const passes = papoPasses(run, groups.length, nothing);
   expect(passes).toMatchObject({ oldFrom: 128, ref: true, aug: "scored", epochs: 1, update: { headProducts: 3 } });
   const { old, ref, aug, update } = stepFlops(model3b, groups, passes);
   // 28.66 TF * 384 = 11.0 PF a pass: 2/3 + 1 + 1 + 3 passes, less the pixels' gradient, and the old ones less the
@@ -156,7 +163,8 @@ test("passes follow the run: no reference without its KL, a trained masked branc
     grids: [[1, 4, 6]] as const,
     responseLengths: [3, 5],
   }));
-  const passesOf = (...overrides: string[]) => papoPasses(loadRunConfig(["qwen2_5_vl_3b_grpo_papo", ...overrides]), 6);
+  const passesOf = (...overrides: string[]) =>
+    papoPasses(loadRunConfig(["qwen2_5_vl_3b_grpo_papo", ...overrides]), 6, nothing);
   const flopsOf = (...overrides: string[]) =>
     stepFlops(tiny, groups, passesOf("optim.globalBatchSize=3", "data.rolloutBatchSize=6", ...overrides));
   const plain = flopsOf();

@@ -34,14 +34,18 @@ export function keep<H extends Parameters<typeof native.dispose>[0]>(handle: H):
 }
 
 /** Matrices ten times as large as initialised and nonzero biases, so that every part of the policy has an effect. */
-export async function tinyPolicy(options: Partial<PolicyOptions> = {}, seed = 1): Promise<PolicyHandle> {
+export async function tinyPolicy(
+  options: Partial<PolicyOptions> = {},
+  seed = 1,
+  config = tinyConfig,
+): Promise<PolicyHandle> {
   const defaults: PolicyOptions = {
     dtype: "float32",
     trained: true,
     freezeVisionTower: false,
     checkpointActivations: false,
   };
-  const policy = keep(await native.createPolicy(tinyConfig, { ...defaults, ...options }));
+  const policy = keep(await native.createPolicy(config, { ...defaults, ...options }));
   await native.initializeWeights(policy, seed);
   for (const { name, shape } of native.policyTensors(policy)) {
     const values = await testing.policyValues(policy, name, "weight");

@@ -107,9 +107,10 @@ test("sequence lengths of processes give their spread", () => {
   });
 });
 
-test("phase times add up, also of a phase that throws, and divide by the tokens of their kind", async () => {
+test("phase times add up, also of a phase that throws, divide by the tokens of their kind, and peaks are the largest", async () => {
   let now = 1000;
-  const timer = new PhaseTimer(() => now);
+  const peaks = [9e9, 2e9, 5e9, 3e9, 8e9, 1e9, 7e9, 4e9, 6e9, 5e9]; // before and in each phase
+  const timer = new PhaseTimer({ now: () => now, takePeak: () => Promise.resolve(peaks.shift() ?? Number.NaN) });
   const takes = (ms: number) => () => {
     now += ms;
     return ms;
@@ -134,6 +135,8 @@ test("phase times add up, also of a phase that throws, and divide by the tokens 
     "timing_per_token_ms/gen": 40,
     "timing_per_token_ms/old": 2.5,
     "timing_per_token_ms/adv": 1.25,
+    "perf/peak_gb/gen": 3, // the larger of 2 and 3
+    "perf/peak_gb/old": 1,
     "perf/total_num_tokens": 400,
     "perf/time_per_step": 6,
     "perf/throughput": 400 / 6,

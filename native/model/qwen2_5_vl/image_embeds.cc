@@ -14,13 +14,14 @@ bool trains_tower(const Policy& policy) { return policy.vision.patch_embed.value
 at::Tensor encode_alone(const Policy& policy, const ViewedImage& viewed) {
   at::NoGradGuard no_grad;
   const auto pixels = pack_pixels({viewed});
-  return encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision, /*recompute=*/false);
+  return encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision, /*num_recomputed=*/0);
 }
 
-std::vector<at::Tensor> encode_with_gradient(const Policy& policy, const std::vector<ViewedImage>& images) {
+std::vector<at::Tensor> encode_with_gradient(const Policy& policy, const std::vector<ViewedImage>& images,
+                                             int64_t recomputed_blocks) {
   const auto pixels = pack_pixels(images);
-  const auto embeds_MD = encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision,
-                                       policy.options.checkpoint_activations);
+  const auto embeds_MD =
+      encode_images(pixels.values_PF, pixels.grids, policy.vision, policy.config.vision, recomputed_blocks);
   std::vector<int64_t> counts;
   for (const auto& viewed : images) counts.push_back(num_patches(*viewed.image) / policy.config.vision.merge_unit());
   return embeds_MD.split_with_sizes(counts);
@@ -72,10 +73,11 @@ Pixels pack_pixels(const std::vector<ViewedImage>& images) {
   return out;
 }
 
-std::vector<at::Tensor> embed_images(const Policy& policy, const std::vector<ViewedImage>& images) {
+std::vector<at::Tensor> embed_images(const Policy& policy, const std::vector<ViewedImage>& images,
+                                     int64_t recomputed_blocks) {
   if (images.empty()) return {};
   const bool with_gradient = at::GradMode::is_enabled();
-  if (with_gradient && trains_tower(policy)) return encode_with_gradient(policy, images);
+  if (with_gradient && trains_tower(policy)) return encode_with_gradient(policy, images, recomputed_blocks);
   const auto weights = policy.store.version(kVisionPart);
   std::vector<at::Tensor> out;
   for (const auto& viewed : images) {

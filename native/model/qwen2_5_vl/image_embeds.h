@@ -30,7 +30,9 @@ Pixels pack_pixels(const std::vector<ViewedImage>& images);
 // Embeddings [M, D] of each picture. Without a gradient (of a frozen tower, or where none is asked for) each is encoded
 // alone, so that it is the same, bit for bit, whatever else is in the pass and whether or not it was kept. A trained
 // policy keeps them with the pictures: the plain ones, and in an update, which further epochs repeat, the masked ones.
-std::vector<at::Tensor> embed_images(const Policy& policy, const std::vector<ViewedImage>& images);
+// With one, the first recomputed_blocks of the tower run again in the backward pass.
+std::vector<at::Tensor> embed_images(const Policy& policy, const std::vector<ViewedImage>& images,
+                                     int64_t recomputed_blocks);
 
 // Before an update: where the tower is trained too, it needs the activations of every picture, and then moves.
 void drop_stale_embeds(const Policy& policy, const GroupBatch& batch);

@@ -18,7 +18,7 @@ LayerOutputParams output_params(const DecoderLayerWeights& weights, const TextCo
 }
 
 at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWeights& weights,
-                       const TextConfig& config, bool recompute, const KvSink& kv_sink) {
+                       const TextConfig& config, int64_t num_recomputed, const KvSink& kv_sink) {
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const auto& layer = weights.layers[i];
     const auto wanted = i + 1 == config.num_layers ? rows.wanted_W : at::Tensor();
@@ -33,7 +33,7 @@ at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWe
       if (!wanted.defined()) return layer_output(x, attended, output_params(layer, config));
       return layer_output(x.index_select(0, wanted), attended.index_select(0, wanted), output_params(layer, config));
     };
-    x_TD = run_layer(run, x_TD, recompute);
+    x_TD = run_layer(run, x_TD, i < num_recomputed);
   }
   return rms_norm(x_TD, weights.norm, config.rms_norm_eps);
 }

@@ -20,9 +20,10 @@ struct PackedRows {
 };
 
 // All layers and the final norm: x_TD embeddings -> hidden states of the wanted rows [W, D]. Other rows end with the
-// last layer's attention, for which alone they are there.
+// last layer's attention, for which alone they are there. The first num_recomputed layers run again in the backward
+// pass.
 at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWeights& weights,
-                       const TextConfig& config, bool recompute, const KvSink& kv_sink = {});
+                       const TextConfig& config, int64_t num_recomputed, const KvSink& kv_sink = {});
 
 // A layer's two parts as the ops take them.
 HeadLayout head_layout(const TextConfig& config);

@@ -48,12 +48,13 @@ void initialize_weights(Policy& policy, uint64_t seed) {
   });
 }
 
-std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts) {
+std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts,
+                                      int64_t recomputed_blocks) {
   const auto& config = policy.config;
   std::vector<ViewedImage> images;
   for (const auto& prompt : prompts)
     for (const auto& image : viewed_images(prompt)) images.push_back(image);
-  const auto image_embeds = embed_images(policy, images);
+  const auto image_embeds = embed_images(policy, images, recomputed_blocks);
   std::vector<PromptRows> out;
   auto next = image_embeds.begin();
   for (const auto& [prompt, view] : prompts) {
@@ -75,12 +76,13 @@ std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<Vi
   return out;
 }
 
-PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups) {
+PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups, const Recomputed& recomputed) {
   std::vector<ViewedPrompt> prompts;
   for (const auto& [group, view] : groups) prompts.push_back({&group->prompt, view});
-  const auto rows = embed_prompts(policy, prompts);
+  const auto rows = embed_prompts(policy, prompts, recomputed.blocks);
 
   PackedGroups out;
+  out.recomputed = recomputed;
   auto plan = std::make_shared<AttentionPlan>();
   std::vector<std::array<int64_t, 3>> positions;
   std::vector<int64_t> response_ids;  // inputs of all response rows, group after group
@@ -132,7 +134,7 @@ at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed) {
       at::unique_dim(at::tensor(packed.head_rows, at::kLong), 0, /*sorted=*/true, /*return_inverse=*/true);
   rows.wanted_W = to_device(wanted_W);
   const auto hidden_WD =
-      decode_rows(packed.embeds_TD, rows, policy.language, policy.config.text, policy.options.checkpoint_activations);
+      decode_rows(packed.embeds_TD, rows, policy.language, policy.config.text, packed.recomputed.layers);
   return hidden_WD.index_select(0, to_device(place_R));
 }
 
@@ -140,7 +142,7 @@ namespace {
 
 // One group per response, so that each response can have a masked picture of its own.
 TokenScores score_per_response(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
-                               bool with_entropy, const MaskedView& view) {
+                               bool with_entropy, const MaskedView& view, const Recomputed& recomputed) {
   std::vector<at::Tensor> log_probs, entropies;
   for (const auto* group : groups) {
     for (size_t i = 0; i < group->responses.size(); ++i) {
@@ -148,7 +150,7 @@ TokenScores score_per_response(const Policy& policy, const std::vector<const Gro
       MaskedView own = view;
       own.per_response = false;
       own.response_index = group->first_response + static_cast<int64_t>(i);
-      auto scores = score_groups(policy, {&single}, temperature, with_entropy, &own);
+      auto scores = score_groups(policy, {&single}, temperature, with_entropy, &own, recomputed);
       log_probs.push_back(scores.log_probs_N);
       if (with_entropy) entropies.push_back(scores.entropy_N);
     }
@@ -169,12 +171,12 @@ TokenScores score_packed(const Policy& policy, const PackedGroups& packed, doubl
 }  // namespace
 
 TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
-                         bool with_entropy, const MaskedView* view) {
+                         bool with_entropy, const MaskedView* view, const Recomputed& recomputed) {
   if (view != nullptr && view->per_response)
-    return score_per_response(policy, groups, temperature, with_entropy, *view);
+    return score_per_response(policy, groups, temperature, with_entropy, *view, recomputed);
   std::vector<ViewedGroup> viewed;
   for (const auto* group : groups) viewed.push_back({group, view});
-  return score_packed(policy, pack_groups(policy, viewed), temperature, with_entropy);
+  return score_packed(policy, pack_groups(policy, viewed, recomputed), temperature, with_entropy);
 }
 
 PassRows pass_rows(const MaskedView* view) {

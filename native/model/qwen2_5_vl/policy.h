@@ -6,16 +6,20 @@
 #include "model/batch.h"
 #include "model/qwen2_5_vl/image_embeds.h"
 #include "model/qwen2_5_vl/language.h"
+#include "model/qwen2_5_vl/update_memory.h"
 #include "model/qwen2_5_vl/vision.h"
 #include "ops/token_log_probs.h"
 
 namespace papo {
 
+// Which layers and vision blocks an update runs again in its backward pass.
+enum class Checkpointing { kNone, kAll, kAuto };  // kAuto: as few as the memory that is left asks for
+
 struct PolicyOptions {
   at::ScalarType dtype = at::kFloat;
   bool trained = false;
   bool freeze_vision_tower = false;
-  bool checkpoint_activations = false;
+  Checkpointing checkpointing = Checkpointing::kNone;
   Device device = Device::kCpu;  // float64 runs on the CPU only
 };
 
@@ -38,7 +42,8 @@ struct PromptRows {
   at::Tensor embeds_PD;
   qwen2_5_vl::RopePositions positions;
 };
-std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts);
+std::vector<PromptRows> embed_prompts(const Policy& policy, const std::vector<ViewedPrompt>& prompts,
+                                      int64_t recomputed_blocks = 0);
 
 // Groups laid end to end for one packed pass, each prompt run once and each response attending to it: [prompt rows,
 // response rows ...] a group.
@@ -47,19 +52,21 @@ struct PackedGroups {
   qwen2_5_vl::PackedRows rows;     // all of them wanted
   std::vector<int64_t> head_rows;  // [R] the row whose head output predicts each response token
   std::vector<int64_t> targets;    // [R] the response tokens
+  Recomputed recomputed;
 };
 struct ViewedGroup {
   const GroupInput* group;
   const MaskedView* view;  // null: the plain pictures
 };
-PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups);
+PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& groups,
+                         const Recomputed& recomputed = {});
 
 // Final hidden states [R, D] that predict each response token.
 at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed);
 
 // Log-probs (and entropies) of the response tokens of groups, [R] in packing order; differentiable.
 TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
-                         bool with_entropy, const MaskedView* view);
+                         bool with_entropy, const MaskedView* view, const Recomputed& recomputed = {});
 
 // How often a micro-batch runs what it holds: a plain pass runs a prompt once a group and every response once, one with
 // a mask per response runs the prompt for each. Passes whose graphs are kept together add up.

@@ -72,7 +72,7 @@ at::Tensor run_block(const at::Tensor& x_PD, const VisionBlockWeights& w, const 
 }  // namespace
 
 at::Tensor encode_images(const at::Tensor& pixel_values_PF, const std::vector<GridThw>& grids,
-                         const VisionWeights& weights, const VisionConfig& config, bool recompute) {
+                         const VisionWeights& weights, const VisionConfig& config, int64_t num_recomputed) {
   const int64_t unit = config.merge_unit();
   TowerPlan plan;
   int64_t units = 0;
@@ -101,7 +101,7 @@ at::Tensor encode_images(const at::Tensor& pixel_values_PF, const std::vector<Gr
     const auto& block = weights.blocks[i];
     x = run_layer([=, &block,
                    &config](const at::Tensor& in) { return run_block(in, block, tables, attention, config.num_heads); },
-                  x, recompute);
+                  x, i < num_recomputed);
   }
   const auto merged = rms_norm(x, weights.merger_norm, kNormEps).view({units, -1});
   const auto embeds = linear(at::gelu(linear(merged, weights.merger_fc1, weights.merger_fc1_bias)), weights.merger_fc2,

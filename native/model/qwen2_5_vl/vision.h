@@ -7,8 +7,8 @@
 namespace papo::qwen2_5_vl {
 
 // pixel_values_PF [patches of all pictures, channels * frames * patch * patch] -> [M, D] embeddings, pictures in order.
-// `recompute` checkpoints each block's activations.
+// The first num_recomputed blocks run again in the backward pass.
 at::Tensor encode_images(const at::Tensor& pixel_values_PF, const std::vector<GridThw>& grids,
-                         const VisionWeights& weights, const VisionConfig& config, bool recompute);
+                         const VisionWeights& weights, const VisionConfig& config, int64_t num_recomputed);
 
 }  // namespace papo::qwen2_5_vl
