@@ -51,7 +51,8 @@ class DeviceDecoder : public Decoder {
       : Decoder(policy),
         text_(policy.config.text),
         frequencies_F_(to_device(text_frequencies(text_))),
-        pool_(std::make_shared<PagePool>(text_, policy.store.flat().options())) {
+        pool_(std::make_shared<PagePool>(text_, policy.store.flat().options(),
+                                         available_memory() / (kernels::kPageTokens * token_bytes()))) {
     check(text_.head_size == 64 || text_.head_size == 80 || text_.head_size == 128, "generate",
           "this device decodes heads of 64, 80 or 128 numbers, got " + std::to_string(text_.head_size), "E_VALUE");
   }

@@ -14,8 +14,10 @@ struct DevicePrompt : CachedPrompt {
 // Pages of all responses: [pages, kPageTokens, K, E] of keys and of values a layer.
 class PagePool {
  public:
-  PagePool(const qwen2_5_vl::TextConfig& text, const at::TensorOptions& options)
-      : shape_{0, kernels::kPageTokens, text.num_kv_heads, text.head_size},
+  // It doubles up to max_pages, and goes on in small steps when they are not enough.
+  PagePool(const qwen2_5_vl::TextConfig& text, const at::TensorOptions& options, int64_t max_pages)
+      : max_pages_(max_pages),
+        shape_{0, kernels::kPageTokens, text.num_kv_heads, text.head_size},
         keys_(text.num_layers, at::empty(shape_, options)),
         values_(keys_),
         scratch_(take()) {}
@@ -36,7 +38,7 @@ class PagePool {
  private:
   void grow() {
     const int64_t before = shape_[0];
-    shape_[0] = std::max<int64_t>(16, 2 * before);
+    shape_[0] = std::max(before + 16, std::min(2 * before, max_pages_));
     for (auto* layers : {&keys_, &values_}) {
       for (auto& pages : *layers) {
         const auto larger = at::empty(shape_, pages.options());
@@ -46,6 +48,7 @@ class PagePool {
     }
     for (int64_t page = shape_[0]; page-- > before;) free_.push_back(static_cast<int32_t>(page));
   }
+  const int64_t max_pages_;
   std::vector<int64_t> shape_;
   std::vector<at::Tensor> keys_, values_;
   std::vector<int32_t> free_;
