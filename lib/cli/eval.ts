@@ -32,6 +32,7 @@ export function registerEval(program: Command): void {
     .option("--image-dir <dir>", "folder that relative picture paths start from (default: the data file's)")
     .option("--max-skipped-share <share>", "share of unusable rows past which it stops", numberIn(0, 1), 0.05)
     .addOption(samplingOptions.dtype())
+    .addOption(samplingOptions.device())
     .addOption(samplingOptions.threads())
     .action(async ({ batch, promptKey, answerKey, imageKey, idKey, imageDir, maxSkippedShare, ...options }) => {
       const { runEvaluation } = await import("../eval/eval-run.ts");

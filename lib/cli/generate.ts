@@ -21,6 +21,7 @@ export function registerGenerate(program: Command): void {
     .addOption(samplingOptions.minPixels())
     .addOption(samplingOptions.maxPixels())
     .addOption(samplingOptions.dtype())
+    .addOption(samplingOptions.device())
     .addOption(samplingOptions.threads())
     .option("--json", "print one JSON object a response: index, text, finishReason, numTokens, promptTokens")
     .action(async ({ image, json, ...options }) => {

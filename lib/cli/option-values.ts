@@ -58,5 +58,9 @@ export const samplingOptions = {
       "float32",
       "bfloat16",
     ] as const),
+  device: () =>
+    new Option("--device <name>", "where the weights are and the passes run; cuda needs a CUDA build")
+      .choices(["cpu", "cuda"] as const)
+      .default("cpu" as const),
   threads: () => new Option("--threads <count>", "threads of libtorch").argParser(integerFrom(1, 1024)),
 };

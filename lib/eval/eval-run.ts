@@ -51,6 +51,7 @@ function settingsOf(options: EvalOptions) {
     maxPromptTokens: options.maxPromptTokens ?? 32_768,
     seed: options.seed ?? 0,
     dtype: options.dtype ?? "auto",
+    device: options.device ?? "cpu",
     reward: reward === "math" ? { type: "math", formatWeight } : { type: resolve(reward) },
     formatPrompt: options.formatPrompt ?? null,
     system: options.system ?? null,

@@ -3,6 +3,7 @@ import { builtInFormatPrompts } from "../config/paths.ts";
 import { resolve } from "node:path";
 import { resolveModelFolder } from "../data/hub.ts";
 import { ConfigError } from "../errors.ts";
+import type { DeviceName } from "../native/binding.ts";
 import { readModelConfig } from "../policy/model-config.ts";
 import { Policy } from "../policy/policy.ts";
 import { Processor } from "../processor/processor.ts";
@@ -29,6 +30,8 @@ export interface SamplingSettings extends Partial<Sampling> {
   readonly maxConcurrentResponses?: number | undefined;
   /** Of the weights in memory; default: bfloat16 where the checkpoint is, else float32. */
   readonly dtype?: "float32" | "bfloat16" | undefined;
+  /** Where the weights are and the passes run; default: cpu. */
+  readonly device?: DeviceName | undefined;
   /** Of libtorch; default: its own choice. */
   readonly threads?: number | undefined;
 }
@@ -72,7 +75,10 @@ export interface OpenedModel extends Disposable {
   readonly rollout: Rollout;
 }
 
-/** @throws {CheckpointError} when the folder is not a sound Qwen2.5-VL checkpoint */
+/**
+ * @throws {CheckpointError} when the folder is not a sound Qwen2.5-VL checkpoint, {NativeError} E_CUDA for a device that
+ *   this build or this machine does not have
+ */
 export async function openModel(
   { dir, processor }: OpenedProcessor,
   settings: SamplingSettings,
@@ -80,7 +86,7 @@ export async function openModel(
 ): Promise<OpenedModel> {
   await setThreads(settings.threads, "--threads");
   const dtype = settings.dtype ?? ((await readModelConfig(dir)).dtype === "bfloat16" ? "bfloat16" : "float32");
-  const policy = await Policy.open(dir, { dtype, signal });
+  const policy = await Policy.open(dir, { dtype, device: settings.device ?? "cpu", signal });
   const rollout = new Rollout(policy, processor, {
     seed: settings.seed ?? 0,
     maxResponseLength: settings.maxTokens ?? 512,

@@ -184,6 +184,8 @@ export interface GenerateSpec {
   readonly step: number;
   /** Responses decoded together. */
   readonly maxConcurrent: number;
+  /** Prompt rows of one pass, and at most so many between two decoding steps; default 8192. */
+  readonly prefillTokens?: number;
 }
 
 export interface SampledResponse {
@@ -611,8 +613,14 @@ export interface KernelCost {
 export interface NativeTesting {
   /** What each kernel of a GPU moves and computes at given sizes (native/test/kernel_costs.h names them). */
   kernelCosts(sizes: Readonly<Record<string, number>>): readonly KernelCost[];
-  /** Launches of each kernel since the last call, by launcher. */
+  /** Launches of each kernel since the last call, by launcher; `graph recorded` and `graph replayed` beside them. */
   kernelLaunches(): Promise<Readonly<Record<string, number>>>;
+  /** How often the host waited for numbers of a device since the last call. */
+  hostWaits(): Promise<number>;
+  /** Bytes that rollouts take the memory for from now on; 0: what there is. */
+  pretendMemory(bytes: number): Promise<void>;
+  /** Replays a graph (native/test/graph_misuse.h); E_CUDA for one that a GPU would replay wrongly. */
+  replayGraph(misuse: "none" | "moved" | "reads" | "copies" | "more" | "fewer"): Promise<number>;
   /**
    * Runs an op's kernel and its composed reference forward and backward. Largest difference over the largest expected
    * value: outputs by name, gradients as `grad <name>`; the kernel runs twice, adding to weight gradients of 1.
@@ -622,8 +630,8 @@ export interface NativeTesting {
   benchOp(op: OpName, spec: OpSpec, seconds: number): Promise<OpBench>;
   /** Likewise decode attention over caches, of each response's newest row. */
   compareDecodeAttention(spec: OpSpec): Promise<number>;
-  /** Logits of cached decoding, fed with the responses, beside those of the packed pass. */
-  compareDecode(policy: PolicyHandle, batch: BatchHandle): Promise<number>;
+  /** Logits of cached decoding, fed with the responses, beside those of the packed pass; prompts in chunks of some rows. */
+  compareDecode(policy: PolicyHandle, batch: BatchHandle, chunkRows?: number): Promise<number>;
   /** hidden [N, width] against head [V, width] in float64; gradients of the sum of the log-probs. */
   tokenLogProbs(
     hidden: Float64Array,

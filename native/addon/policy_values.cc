@@ -103,6 +103,7 @@ GenerateSpec parse_generate_spec(Napi::Value value, const char* op) {
   spec.purpose = static_cast<uint64_t>(fields.integer("purpose"));
   spec.step = static_cast<uint64_t>(fields.integer("step"));
   spec.max_concurrent = fields.integer("maxConcurrent");
+  if (fields.has("prefillTokens")) spec.prefill_tokens = fields.integer("prefillTokens");
   return spec;
 }
 

@@ -98,7 +98,7 @@ void append_group(AttentionPlan& plan, int64_t prompt_rows, const std::vector<in
     for (int32_t row = own; row < own + length; ++row) plan.rows.push_back({begin, prompt_end, own, row + 1});
     own += static_cast<int32_t>(length);
   }
-  plan.blocks.push_back({begin, own});
+  plan.blocks.push_back({begin, own, begin, own});
   const auto segment = [&](int64_t from, int64_t to, int64_t shared_end) {
     if (from < to) plan.segments.push_back({from, to, begin, shared_end, false});
   };
@@ -114,7 +114,7 @@ void append_full_block(AttentionPlan& plan, int64_t num_rows) {
   const auto begin = static_cast<int32_t>(plan.rows.size());
   const auto end = static_cast<int32_t>(begin + num_rows);
   plan.rows.insert(plan.rows.end(), num_rows, {begin, end, begin, begin});
-  plan.blocks.push_back({begin, end});
+  plan.blocks.push_back({begin, end, begin, end});
   if (num_rows > 0) plan.segments.push_back({begin, end, begin, begin, true});
 }
 
@@ -124,28 +124,27 @@ QkvHeads split_heads(const at::Tensor& qkv_TGE, int64_t num_heads) {
           qkv_TGE.narrow(1, num_heads + kv_heads, kv_heads)};
 }
 
-at::Tensor group_attention_composed(const at::Tensor& qkv_TGE, int64_t num_heads, const AttentionPlan& plan) {
-  const auto [q_THE, k_TKE, v_TKE] = split_heads(qkv_TGE, num_heads);
+at::Tensor group_attention_composed(const QkvHeads& heads, const AttentionPlan& plan) {
+  const auto& [q_THE, k_TKE, v_TKE] = heads;
   const int64_t repeats = q_THE.size(1) / k_TKE.size(1);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_THE.size(2)));
   std::vector<at::Tensor> outs;
   for (const auto& block : plan.blocks) {
-    const int64_t length = block.end - block.begin;
-    auto visible_TT = at::zeros({length, length}, at::kBool);
-    auto* seen = visible_TT.data_ptr<bool>();
-    for (int64_t row = 0; row < length; ++row) {
-      const auto& r = plan.rows[block.begin + row];
-      std::fill(seen + row * length + r.first_begin - block.begin, seen + row * length + r.first_end - block.begin,
-                true);
-      std::fill(seen + row * length + r.second_begin - block.begin, seen + row * length + r.second_end - block.begin,
-                true);
+    const int64_t keys = block.key_end - block.key_begin;
+    auto visible_TS = at::zeros({block.end - block.begin, keys}, at::kBool);
+    auto* seen = visible_TS.data_ptr<bool>() - block.key_begin;
+    for (int64_t row = block.begin; row < block.end; ++row, seen += keys) {
+      const auto& r = plan.rows[row];
+      std::fill(seen + r.first_begin, seen + r.first_end, true);
+      std::fill(seen + r.second_begin, seen + r.second_end, true);
     }
-    auto heads_first = [&](const at::Tensor& x) { return x.narrow(0, block.begin, length).transpose(0, 1); };
-    auto q = heads_first(q_THE);
-    auto k = heads_first(k_TKE).repeat_interleave(repeats, 0);
-    auto v = heads_first(v_TKE).repeat_interleave(repeats, 0);
+    const auto keys_of = [&](const at::Tensor& x) {
+      return x.slice(0, block.key_begin, block.key_end).transpose(0, 1).repeat_interleave(repeats, 0);
+    };
+    const auto q = q_THE.slice(0, block.begin, block.end).transpose(0, 1);
+    const auto k = keys_of(k_TKE), v = keys_of(v_TKE);
     auto scores = at::matmul(q, k.transpose(1, 2)) * scale;
-    scores = scores.masked_fill(visible_TT.logical_not().to(q.device()), -std::numeric_limits<double>::infinity());
+    scores = scores.masked_fill(visible_TS.logical_not().to(q.device()), -std::numeric_limits<double>::infinity());
     outs.push_back(
         at::matmul(at::softmax(scores, -1, at::promoteTypes(scores.scalar_type(), at::kFloat)).to(v.scalar_type()), v)
             .transpose(0, 1));
@@ -162,7 +161,7 @@ at::Tensor group_attention(const at::Tensor& qkv_TGE, int64_t num_heads,
   if (has_cpu_kernel(qkv_TGE)) return GroupAttention::apply(qkv_TGE, state);
   if (qkv_TGE.device().is_cpu() && !runs_kernels(qkv_TGE))  // bfloat16: the kernel's sums are float32 anyway
     return GroupAttention::apply(qkv_TGE.to(at::kFloat), state).to(qkv_TGE.scalar_type());
-  return group_attention_composed(qkv_TGE, num_heads, *plan);
+  return group_attention_composed(split_heads(qkv_TGE, num_heads), *plan);
 }
 
 }  // namespace papo

@@ -14,9 +14,9 @@ struct AttentionPlan {
   struct Row {
     int32_t first_begin, first_end, second_begin, second_end;
   };
-  // Rows [begin, end) see keys of [begin, end) only; blocks are disjoint and cover all rows.
+  // Rows [begin, end) see keys of [key_begin, key_end) only; blocks are disjoint and cover all rows.
   struct Block {
-    int64_t begin, end;
+    int64_t begin, end, key_begin, key_end;
   };
   // The same by runs of rows, in order: rows [begin, end) see keys [shared_begin, shared_end) and of their own those up
   // to themselves, or all when `full`.
@@ -41,14 +41,14 @@ void append_full_block(AttentionPlan& plan, int64_t num_rows);
 at::Tensor group_attention(const at::Tensor& qkv_TGE, int64_t num_heads,
                            const std::shared_ptr<const AttentionPlan>& plan);
 
-// The same from at:: operations, one block at a time: the reference that the kernel is tested against.
-at::Tensor group_attention_composed(const at::Tensor& qkv_TGE, int64_t num_heads, const AttentionPlan& plan);
-
 // Its three parts as views.
 struct QkvHeads {
   at::Tensor q_THE, k_TKE, v_TKE;
 };
 QkvHeads split_heads(const at::Tensor& qkv_TGE, int64_t num_heads);
+
+// The same from at:: operations, one block at a time: the reference that the kernel is tested against.
+at::Tensor group_attention_composed(const QkvHeads& heads, const AttentionPlan& plan);
 
 // CPU kernels (float32, float64). lse_TH is log sum exp of the scaled scores.
 void group_attention_forward_cpu(const QkvHeads& qkv, const AttentionPlan& plan, const at::Tensor& out_THE,

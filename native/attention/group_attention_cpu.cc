@@ -19,11 +19,11 @@ struct Rows {
   explicit Rows(const at::Tensor& t) : data(t.data_ptr<T>()), row_stride(t.stride(0)), head_stride(t.stride(1)) {}
   T* at(int64_t row, int64_t head) const { return data + row * row_stride + head * head_stride; }
 
-  // One head's rows of a block, next to each other.
+  // One head's keys (or values) of a block, next to each other.
   std::vector<T> gather(const AttentionPlan::Block& block, int64_t head, int64_t head_size) const {
-    std::vector<T> out((block.end - block.begin) * head_size);
-    for (int64_t row = block.begin; row < block.end; ++row)
-      std::copy_n(at(row, head), head_size, out.data() + (row - block.begin) * head_size);
+    std::vector<T> out((block.key_end - block.key_begin) * head_size);
+    for (int64_t key = block.key_begin; key < block.key_end; ++key)
+      std::copy_n(at(key, head), head_size, out.data() + (key - block.key_begin) * head_size);
     return out;
   }
 };
@@ -32,7 +32,7 @@ struct Rows {
 template <class T>
 struct Tile {
   struct Range {
-    int64_t begin = 0;                 // relative to the block
+    int64_t begin = 0;                 // relative to the block's keys
     int64_t count = 0, everyone = 0;   // keys that some query sees, keys that all see
     alignas(64) T own[kTileLanes<T>];  // how many each query sees; of an empty lane as many as there are
   };
@@ -41,10 +41,10 @@ struct Tile {
   int head[kTileLanes<T>];
   Range ranges[2];
 
-  void begin(const AttentionPlan::Row& r, int64_t block_begin) {
+  void begin(const AttentionPlan::Row& r, int64_t key_begin) {
     count = 0;
-    ranges[0].begin = r.first_begin - block_begin;
-    ranges[1].begin = r.second_begin - block_begin;
+    ranges[0].begin = r.first_begin - key_begin;
+    ranges[1].begin = r.second_begin - key_begin;
     for (auto& range : ranges) range.count = 0, range.everyone = std::numeric_limits<int64_t>::max();
   }
   void add(int64_t at_row, int at_head, const AttentionPlan::Row& r) {
@@ -73,7 +73,7 @@ struct Tile {
 
 // Cuts the queries of rows [begin, end) of a block into tiles and calls use(tile), polling before each.
 template <class T, class Use>
-void for_each_tile(const AttentionPlan& plan, int64_t block_begin, int64_t begin, int64_t end, int heads_per_group,
+void for_each_tile(const AttentionPlan& plan, int64_t key_begin, int64_t begin, int64_t end, int heads_per_group,
                    const Use& use) {
   Tile<T> tile;
   const auto finish = [&] {
@@ -87,11 +87,11 @@ void for_each_tile(const AttentionPlan& plan, int64_t block_begin, int64_t begin
     const auto& r = plan.rows[row];
     for (int head = 0; head < heads_per_group; ++head) {
       const bool fits = tile.count > 0 && tile.count < kTileLanes<T> &&
-                        tile.ranges[0].begin == r.first_begin - block_begin &&
-                        tile.ranges[1].begin == r.second_begin - block_begin;
+                        tile.ranges[0].begin == r.first_begin - key_begin &&
+                        tile.ranges[1].begin == r.second_begin - key_begin;
       if (!fits) {
         finish();
-        tile.begin(r, block_begin);
+        tile.begin(r, key_begin);
       }
       tile.add(row, head, r);
     }
@@ -188,7 +188,7 @@ class Kernel {
       const int64_t begin = block.begin + length * part / parts, end = block.begin + length * (part + 1) / parts;
       const auto keys = key_.gather(block, kv_head, size_), values = value_.gather(block, kv_head, size_);
       Scratch<T> scratch(size_, false);
-      for_each_tile<T>(plan_, block.begin, begin, end, per_group_,
+      for_each_tile<T>(plan_, block.key_begin, begin, end, per_group_,
                        [&](const Tile<T>& tile) { forward_tile(tile, kv_head, keys, values, scratch); });
     });
   }
@@ -198,16 +198,16 @@ class Kernel {
     const int64_t padded = round_up(size_, kLanes<T>);
     parallel_tasks(static_cast<int64_t>(plan_.blocks.size()) * kv_heads_, [&](int64_t task) {
       const auto& block = plan_.blocks[task / kv_heads_];
-      const int64_t kv_head = task % kv_heads_, length = block.end - block.begin;
+      const int64_t kv_head = task % kv_heads_, length = block.key_end - block.key_begin;
       const auto keys = key_.gather(block, kv_head, size_), values = value_.gather(block, kv_head, size_);
       std::vector<T> key_sums(length * padded, T(0)), value_sums(length * padded, T(0));
       Scratch<T> scratch(size_, true);
-      for_each_tile<T>(plan_, block.begin, block.begin, block.end, per_group_, [&](const Tile<T>& tile) {
+      for_each_tile<T>(plan_, block.key_begin, block.begin, block.end, per_group_, [&](const Tile<T>& tile) {
         backward_tile(tile, kv_head, {keys, values, out_grad, query_grad}, scratch, key_sums, value_sums);
       });
       for (int64_t j = 0; j < length; ++j) {
-        std::copy_n(key_sums.data() + j * padded, size_, key_grad.at(block.begin + j, kv_head));
-        std::copy_n(value_sums.data() + j * padded, size_, value_grad.at(block.begin + j, kv_head));
+        std::copy_n(key_sums.data() + j * padded, size_, key_grad.at(block.key_begin + j, kv_head));
+        std::copy_n(value_sums.data() + j * padded, size_, value_grad.at(block.key_begin + j, kv_head));
       }
     });
   }

@@ -19,9 +19,15 @@ int64_t PromptKv::bytes(const KvShape& shape, int64_t num_tokens) {
   return shape.num_layers * shape.num_kv_heads * per_head * static_cast<int64_t>(sizeof(float));
 }
 
-void PromptKv::fill(int64_t layer, const at::Tensor& k_PKE, const at::Tensor& v_PKE) {
-  keys_[layer].narrow(2, 0, num_tokens_).copy_(k_PKE.permute({1, 2, 0}));
-  values_[layer].narrow(2, 0, shape_.head_size).copy_(v_PKE.permute({1, 0, 2}));
+void PromptKv::fill(int64_t layer, int64_t first, const at::Tensor& k_PKE, const at::Tensor& v_PKE) {
+  const int64_t count = k_PKE.size(0);
+  keys_[layer].narrow(2, first, count).copy_(k_PKE.permute({1, 2, 0}));
+  values_[layer].narrow(1, first, count).narrow(2, 0, shape_.head_size).copy_(v_PKE.permute({1, 0, 2}));
+}
+
+std::pair<at::Tensor, at::Tensor> PromptKv::rows(int64_t layer, int64_t count) const {
+  return {keys_[layer].narrow(2, 0, count).permute({2, 0, 1}),
+          values_[layer].narrow(1, 0, count).narrow(2, 0, shape_.head_size).permute({1, 0, 2})};
 }
 
 const float* PromptKv::keys(int64_t layer, int64_t kv_head) const {

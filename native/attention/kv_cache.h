@@ -18,8 +18,10 @@ class PromptKv {
  public:
   PromptKv(const KvShape& shape, int64_t num_tokens);
   static int64_t bytes(const KvShape& shape, int64_t num_tokens);
-  // k_PKE and v_PKE [P, K, E] of one layer.
-  void fill(int64_t layer, const at::Tensor& k_PKE, const at::Tensor& v_PKE);
+  // k_PKE and v_PKE [P, K, E] of one layer: the tokens from `first` on.
+  void fill(int64_t layer, int64_t first, const at::Tensor& k_PKE, const at::Tensor& v_PKE);
+  // Views [count, K, E] of the first tokens' keys and values.
+  std::pair<at::Tensor, at::Tensor> rows(int64_t layer, int64_t count) const;
   int64_t num_tokens() const { return num_tokens_; }
   int64_t key_ld() const { return key_ld_; }
   const float* keys(int64_t layer, int64_t kv_head) const;    // [E, key_ld]

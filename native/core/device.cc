@@ -3,6 +3,13 @@
 #include "core/error.h"
 
 namespace papo {
+namespace {
+
+void check_not_recorded(const char* op) {
+  check(!recording, op, "recorded work copies between the host and the device", "E_CUDA");
+}
+
+}  // namespace
 
 Device parse_device(const std::string& name, const char* op) {
   if (name == "cpu") return Device::kCpu;
@@ -34,10 +41,22 @@ DeviceScope::~DeviceScope() {
 
 at::Device tensor_device() { return current_device == Device::kCuda ? at::kCUDA : at::kCPU; }
 
+// From pinned memory, which libtorch does not hand out again before a copy has ended.
 at::Tensor to_device(const at::Tensor& host) {
+  check_not_recorded("to_device");
   if (current_device != Device::kCuda) return host;
-  // From pinned memory, which libtorch does not hand out again before the copy has ended.
   return host.pin_memory().to(at::kCUDA, host.scalar_type(), /*non_blocking=*/true);
+}
+
+void copy_to_device_(const at::Tensor& device, const at::Tensor& host) {
+  check_not_recorded("copy_to_device_");
+  device.copy_(current_device == Device::kCuda ? host.pin_memory() : host, /*non_blocking=*/true);
+}
+
+at::Tensor to_host(const at::Tensor& device) {
+  check_not_recorded("to_host");
+  ++num_host_waits;
+  return device.to(at::kCPU);
 }
 
 }  // namespace papo

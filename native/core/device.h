@@ -50,11 +50,21 @@ inline bool runs_kernels(at::ScalarType type) {
 }
 inline bool runs_kernels(const at::Tensor& x) { return runs_kernels(x.scalar_type()); }
 
+// Set while work is recorded or replayed (core/device_graph.h), in which the host and the device copy nothing.
+inline thread_local bool recording = false;
+
 // A tensor of the host on the current device; the host does not wait for the copy.
 at::Tensor to_device(const at::Tensor& host);
 template <class T>
 at::Tensor to_device(const std::vector<T>& values) {
   return to_device(at::tensor(values, at::TensorOptions(c10::CppTypeToScalarType<T>::value)));
 }
+// Likewise into a tensor of the current device.
+void copy_to_device_(const at::Tensor& device, const at::Tensor& host);
+
+// A tensor of the current device on the host, which waits for it.
+at::Tensor to_host(const at::Tensor& device);
+// How often this thread did.
+inline thread_local int64_t num_host_waits = 0;
 
 }  // namespace papo

@@ -23,6 +23,9 @@ inline cudaStream_t kernel_stream(const at::Tensor& x) {
 #ifdef PAPO_TESTING
 // By `op`; so that a test can tell a kernel's result from that of a way around it.
 inline thread_local std::map<std::string, int64_t> kernel_launches;
+
+// Told of each tensor whose data a kernel takes; so that replayed work can be checked (core/device_graph.h).
+inline thread_local std::function<void(const at::Tensor&)> watch_kernel_data;
 #endif
 
 // E_CUDA when a launch failed. `op` is the launcher's name.
@@ -38,6 +41,9 @@ inline void launched(cudaError_t error, const char* op) {
 template <class T>
 T* kernel_data(const at::Tensor& x) {
   if (!x.defined()) return nullptr;
+#ifdef PAPO_TESTING
+  if (watch_kernel_data) watch_kernel_data(x);
+#endif
   if constexpr (std::is_same_v<T, __nv_bfloat16>)
     return reinterpret_cast<T*>(x.data_ptr<at::BFloat16>());
   else

@@ -96,6 +96,9 @@ int64_t tensor_memory() {
 }
 
 int64_t available_memory() {
+#ifdef PAPO_TESTING
+  if (pretended_memory > 0) return pretended_memory;
+#endif
   const int64_t most = limit;
   return most == kUnknown ? free_memory() : std::min(free_memory(), std::max<int64_t>(0, most - tensor_memory()));
 }

@@ -21,7 +21,8 @@ constexpr int kPageTokens = 64;
 constexpr int kMaxSharedQueries = 48;
 
 // One block's work for each key/value head: keys [first_key, first_key + num_keys) of a group's prompt, or of the own
-// tokens of `row` when group is -1, for the rows [row, row + num_rows). Its result is part `part` of each row.
+// tokens of `row` when group is -1, for the rows [row, row + num_rows). Its result is part `part` of each row. Items of
+// no rows are idle blocks: with them, and num_parts above the plan's, steps of other lengths have the same launches.
 struct DecodeItem {
   int32_t group, row, num_rows, first_key, num_keys, part;
 };

@@ -51,6 +51,7 @@ __global__ void __launch_bounds__(PartsBf16<E>::kThreads, E == 80 ? 2 : 3)
   PAPO_SHARED(float, of_warps, S::kWarps* kMaxSharedQueries);
   const int thread = threadIdx.x, lane = thread % kWarp, warp = thread / kWarp, g = lane / 4, t = lane % 4;
   const DecodeItem item = p.items[blockIdx.x];
+  if (item.num_rows == 0) return;
   const int kv_head = blockIdx.y, num_queries = item.num_rows * (p.heads / p.kv_heads);
   const int row_tiles = ceil_div(num_queries, 16);
   const int64_t token_stride = static_cast<int64_t>(p.kv_heads) * E;

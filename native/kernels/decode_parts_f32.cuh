@@ -39,6 +39,7 @@ __global__ void __launch_bounds__(PartsF32<E>::kThreads, 2) decode_parts_f32_ker
   PAPO_SHARED(float, rescale, kMaxSharedQueries);
   const int thread = threadIdx.x, lane = thread % kWarp, warp = thread / kWarp;
   const DecodeItem item = p.items[blockIdx.x];
+  if (item.num_rows == 0) return;
   const int kv_head = blockIdx.y, num_queries = item.num_rows * (p.heads / p.kv_heads);
   const int64_t token_stride = static_cast<int64_t>(p.kv_heads) * E;
 

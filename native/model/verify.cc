@@ -23,7 +23,8 @@ at::Tensor all_logits(const Policy& policy, const GoldenCase& golden) {
 // the first and the third.
 double decode_error(const Policy& policy, const GoldenCase& golden, bool beside_others) {
   const auto decoder = make_decoder(policy);
-  const auto prompt = decoder->prefill(golden.prompt);
+  const auto prompt = decoder->open(golden.prompt);
+  decoder->prefill(*prompt, prompt->num_tokens);
   std::vector<std::vector<int64_t>> inputs{golden.response};
   if (beside_others) inputs = {golden.response, {golden.response.rbegin(), golden.response.rend()}, golden.response};
   std::vector<std::unique_ptr<DecodingResponse>> responses;
@@ -37,7 +38,7 @@ double decode_error(const Policy& policy, const GoldenCase& golden, bool beside_
       rows.push_back(responses[i].get());
       tokens.push_back(inputs[i][t]);
     }
-    const auto logits_MV = decoder->logits(decoder->step(rows, tokens));
+    const auto logits_MV = decoder->step(rows, tokens);
     const auto expected_V = golden.logits_TV[first_row + 1 + static_cast<int64_t>(t)];
     worst =
         std::max({worst, max_abs_difference(logits_MV[0], expected_V), max_abs_difference(logits_MV[-1], expected_V)});

@@ -31,6 +31,8 @@ at::Tensor rope_device(const at::Tensor& x_THE, const at::Tensor& cos_TE, const 
 at::Tensor turn_heads_device_(const at::Tensor& x_TI, const at::Tensor& cos_TE, const at::Tensor& sin_TE,
                               int64_t num_rotated);
 RopeTables rope_tables_device(const RopeAngles& angles, at::ScalarType dtype);
+// Of positions_T int32 on a single axis; those and frequencies_F float32 are on the device.
+RopeTables rope_tables_device(const at::Tensor& positions_T, const at::Tensor& frequencies_F, at::ScalarType dtype);
 
 // CPU kernel (float32, float64): y_THE may be x_THE itself. Direction -1 turns back, which is the gradient.
 void rope_cpu(const at::Tensor& x_THE, const at::Tensor& cos_TE, const at::Tensor& sin_TE, int direction,

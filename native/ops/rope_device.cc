@@ -94,12 +94,14 @@ at::Tensor turn_heads_device_(const at::Tensor& x_TI, const at::Tensor& cos_TE, 
   return TurnHeads::apply(x_TI, cos_TE, sin_TE, num_rotated);
 }
 
-RopeTables rope_tables_device(const RopeAngles& angles, at::ScalarType dtype) {
-  const int64_t half = static_cast<int64_t>(angles.frequencies.size());
-  const int64_t rows = static_cast<int64_t>(angles.positions.size()) / angles.num_axes;
-  const auto positions = to_device(angles.positions), frequencies = to_device(angles.frequencies);
+namespace {
+
+// positions [axes, rows].
+RopeTables launch_rope_tables(const at::Tensor& positions, int64_t rows, const at::Tensor& frequencies,
+                              const std::array<int, 2>& axis_end, at::ScalarType dtype) {
+  const int64_t half = frequencies.size(0);
   const auto cos = at::empty({rows, 2 * half}, frequencies.options().dtype(dtype)), sin = at::empty_like(cos);
-  const kernels::RopeAngles raw{kernel_data<float>(frequencies), {angles.axis_end[0], angles.axis_end[1]}};
+  const kernels::RopeAngles raw{kernel_data<float>(frequencies), {axis_end[0], axis_end[1]}};
   by_kernel_type(cos, [&](auto table) {
     using Table = decltype(table);
     launched(kernels::rope_tables(kernel_data<int32_t>(positions), raw, kernel_data<Table>(cos),
@@ -107,6 +109,18 @@ RopeTables rope_tables_device(const RopeAngles& angles, at::ScalarType dtype) {
              "rope_tables");
   });
   return {cos, sin};
+}
+
+}  // namespace
+
+RopeTables rope_tables_device(const RopeAngles& angles, at::ScalarType dtype) {
+  const auto rows = static_cast<int64_t>(angles.positions.size()) / angles.num_axes;
+  return launch_rope_tables(to_device(angles.positions), rows, to_device(angles.frequencies), angles.axis_end, dtype);
+}
+
+RopeTables rope_tables_device(const at::Tensor& positions_T, const at::Tensor& frequencies_F, at::ScalarType dtype) {
+  const int half = static_cast<int>(frequencies_F.size(0));
+  return launch_rope_tables(positions_T, positions_T.size(0), frequencies_F, {half, half}, dtype);
 }
 
 }  // namespace papo

@@ -13,13 +13,13 @@ namespace {
 
 using namespace qwen2_5_vl;
 
-struct CpuPrompt : PrefilledPrompt {
+struct CpuPrompt : CachedPrompt {
   CpuPrompt(const KvShape& shape, int64_t num_tokens) : kv(shape, num_tokens) {}
   PromptKv kv;
 };
 
 struct CpuResponse : DecodingResponse {
-  CpuResponse(const PrefilledPrompt& prompt, const KvShape& shape) : DecodingResponse(prompt), kv(shape) {}
+  CpuResponse(const CachedPrompt& prompt, const KvShape& shape) : DecodingResponse(prompt), kv(shape) {}
   ResponseKv kv;
 };
 
@@ -35,7 +35,7 @@ at::Tensor whole_vectors(const at::Tensor& logits_MV) {
 }  // namespace
 
 CpuDecoder::CpuDecoder(const Policy& policy)
-    : policy_(policy),
+    : Decoder(policy),
       // A second copy of the weights must leave most of the memory to keys and values.
       keep_panels_(static_cast<int64_t>(policy.store.flat().nbytes()) < available_memory() / 4),
       shape_{policy.config.text.num_layers, policy.config.text.num_kv_heads, policy.config.text.head_size},
@@ -45,15 +45,19 @@ CpuDecoder::CpuDecoder(const Policy& policy)
                        RowLinear(w.gate_up, {}, keep_panels_), RowLinear(w.down, {}, keep_panels_)});
 }
 
-std::unique_ptr<PrefilledPrompt> CpuDecoder::prefill(const PromptInput& input) {
-  auto prompt = std::make_unique<CpuPrompt>(shape_, static_cast<int64_t>(input.ids.size()));
-  prefill_prompt(policy_, input, *prompt, [&](int64_t layer, const at::Tensor& k_PKE, const at::Tensor& v_PKE) {
-    prompt->kv.fill(layer, k_PKE, v_PKE);
-  });
-  return prompt;
+std::unique_ptr<CachedPrompt> CpuDecoder::make_prompt(int64_t num_tokens) const {
+  return std::make_unique<CpuPrompt>(shape_, num_tokens);
 }
 
-std::unique_ptr<DecodingResponse> CpuDecoder::begin(const PrefilledPrompt& prompt) {
+QkvHeads CpuDecoder::keep_rows(CachedPrompt& prompt, int64_t layer, int64_t first, const QkvHeads& chunk) const {
+  auto& kv = static_cast<CpuPrompt&>(prompt).kv;
+  kv.fill(layer, first, chunk.k_TKE, chunk.v_TKE);
+  if (first == 0) return chunk;
+  const auto [k_TKE, v_TKE] = kv.rows(layer, first + chunk.k_TKE.size(0));
+  return {chunk.q_THE, k_TKE, v_TKE};
+}
+
+std::unique_ptr<DecodingResponse> CpuDecoder::begin(const CachedPrompt& prompt) {
   return std::make_unique<CpuResponse>(prompt, shape_);
 }
 
@@ -85,7 +89,7 @@ at::Tensor CpuDecoder::step(const std::vector<DecodingResponse*>& responses, con
     x = x + products.o(decode_attention(q, rows, shape_, layer).to(x.scalar_type()).flatten(1));
     x = x + products.down(swiglu(products.gate_up(rms_norm(x, weights.post_norm, text.rms_norm_eps))));
   }
-  return rms_norm(x, policy_.language.norm, text.rms_norm_eps);
+  return logits(rms_norm(x, policy_.language.norm, text.rms_norm_eps));
 }
 
 at::Tensor CpuDecoder::logits(const at::Tensor& hidden_MD) const {

@@ -1,25 +1,29 @@
-// Cached decoding with the policy's own weights: a prompt is prefilled once and shared by its responses. What a device
-// needs for it is behind this interface; the engine is the same for all.
+// Cached decoding with the policy's own weights: a prompt is prefilled once, chunk by chunk, and shared by its
+// responses. What a device needs for it is behind this interface; the engine is the same for all.
 #pragma once
 
+#include "attention/chunk_attention.h"
 #include "core/philox.h"
 #include "model/qwen2_5_vl/policy.h"
 #include "rollout/sampler.h"
 
 namespace papo {
 
-// A prefilled prompt; its keys and values are kept with it.
-struct PrefilledPrompt {
-  virtual ~PrefilledPrompt() = default;
+// A prompt whose keys and values are kept with it, those of its first `num_prefilled` rows so far.
+struct CachedPrompt {
+  virtual ~CachedPrompt() = default;
+  int64_t num_tokens = 0, num_prefilled = 0;
   int64_t next_position = 0;
-  at::Tensor last_hidden_1D;  // predicts the first response token
+  PromptRows rows;            // while some are to be prefilled
+  at::Tensor last_hidden_1D;  // once none is; predicts the first response token
+  bool prefilled() const { return num_prefilled == num_tokens; }
 };
 
 // A response being decoded; the keys and values of its tokens are kept with it.
 struct DecodingResponse {
-  explicit DecodingResponse(const PrefilledPrompt& prompt) : prompt(&prompt) {}
+  explicit DecodingResponse(const CachedPrompt& prompt) : prompt(&prompt) {}
   virtual ~DecodingResponse() = default;
-  const PrefilledPrompt* prompt;
+  const CachedPrompt* prompt;
   int64_t num_tokens = 0;  // fed so far
 };
 
@@ -37,13 +41,17 @@ struct SampledTokens {
 
 class Decoder {
  public:
+  explicit Decoder(const Policy& policy) : policy_(policy) {}
   virtual ~Decoder() = default;
 
-  // A pass of its own, so that its rounding does not depend on other prompts.
-  virtual std::unique_ptr<PrefilledPrompt> prefill(const PromptInput& prompt) = 0;
-  virtual std::unique_ptr<DecodingResponse> begin(const PrefilledPrompt& prompt) = 0;
-  // Feeds tokens[i] to responses[i] (those of one prompt next to each other) -> hidden states [M, D] that predict the
-  // token after it. On the CPU a row is the same, bit for bit, whatever other rows there are.
+  // Embeds a prompt's rows, pictures and all, and makes room for their keys and values.
+  std::unique_ptr<CachedPrompt> open(const PromptInput& input) const;
+  // A pass over the prompt's next rows, at most max_rows; it has some left. A pass of its own, so that its rounding
+  // does not depend on other prompts.
+  void prefill(CachedPrompt& prompt, int64_t max_rows) const;
+  virtual std::unique_ptr<DecodingResponse> begin(const CachedPrompt& prompt) = 0;
+  // Feeds tokens[i] to responses[i] (those of one prompt next to each other) -> logits [M, V] float32 of the token
+  // after it, good until the next step. On the CPU a row is the same, bit for bit, whatever other rows there are.
   virtual at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) = 0;
   // Logits [M, V] float32 of hidden states.
   virtual at::Tensor logits(const at::Tensor& hidden_MD) const = 0;
@@ -55,6 +63,14 @@ class Decoder {
   virtual int64_t prompt_bytes(int64_t num_tokens) const = 0;
   virtual int64_t response_bytes(int64_t num_tokens) const = 0;
   virtual int64_t available_bytes() const = 0;
+
+ protected:
+  virtual std::unique_ptr<CachedPrompt> make_prompt(int64_t num_tokens) const = 0;
+  // Keeps a chunk's keys and values of one layer, those of the rows from `first` on -> the chunk's queries with the
+  // keys and values of all rows up to its last.
+  virtual QkvHeads keep_rows(CachedPrompt& prompt, int64_t layer, int64_t first, const QkvHeads& chunk) const = 0;
+
+  const Policy& policy_;
 };
 
 // For the device that the policy is on. Weights are laid out for decoding once, so it is to be made after they have
@@ -63,9 +79,6 @@ std::unique_ptr<Decoder> make_decoder(const Policy& policy);
 // For the current device's kernels, which take heads of 64, 80 or 128 numbers; E_VALUE for another size.
 std::unique_ptr<Decoder> make_device_decoder(const Policy& policy);
 
-// The pass of a prefill: fills `prompt` but for its keys and values, which go to the sink.
-void prefill_prompt(const Policy& policy, const PromptInput& input, PrefilledPrompt& prompt,
-                    const qwen2_5_vl::KvSink& kv_sink);
 // Rotary rows of the tokens that are fed next.
 std::vector<std::array<int64_t, 3>> next_positions(const std::vector<DecodingResponse*>& responses);
 

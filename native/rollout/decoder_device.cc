@@ -1,167 +1,74 @@
-// Decoding by the kernels of a device. Keys and values are kept as the projection gives them, [tokens, K, E]: a
-// prompt's in tensors of its own, responses' in pages of one pool a layer. A step uploads what it needs of the batch's
-// shape once for all layers, and the host waits for the sampled tokens alone.
+// Decoding by the kernels of a device. A step is one upload of what it reads of the batch, one replay of a graph, and
+// the sampler, for whose tokens alone the host waits.
+#include <map>
+
+#include "core/device_graph.h"
 #include "core/flops.h"
 #include "core/kernel_call.h"
 #include "core/memory.h"
-#include "kernels/decode_attention.cuh"
-#include "kernels/sampler.cuh"
 #include "ops/linear.h"
 #include "ops/rms_norm.h"
-#include "rollout/decoder.h"
+#include "rollout/device_sampler.h"
+#include "rollout/step_inputs.h"
 
 namespace papo {
 namespace {
 
 using namespace qwen2_5_vl;
 
-constexpr int kChunkKeys = 256;  // keys that a block of decode attention reads
-
-struct DevicePrompt : PrefilledPrompt {
-  std::vector<at::Tensor> keys, values;  // [P, K, E] a layer
-  int64_t num_tokens() const { return keys.front().size(0); }
-};
-
-// Pages of all responses: [pages, kPageTokens, K, E] of keys and of values a layer.
-class PagePool {
- public:
-  PagePool(const TextConfig& text, const at::TensorOptions& options)
-      : shape_{0, kernels::kPageTokens, text.num_kv_heads, text.head_size},
-        keys_(text.num_layers, at::empty(shape_, options)),
-        values_(keys_) {}
-  int32_t take() {
-    if (free_.empty()) grow();
-    const int32_t page = free_.back();
-    free_.pop_back();
-    return page;
-  }
-  void give_back(const std::vector<int32_t>& pages) { free_.insert(free_.end(), pages.begin(), pages.end()); }
-  const at::Tensor& keys(int64_t layer) const { return keys_[layer]; }
-  const at::Tensor& values(int64_t layer) const { return values_[layer]; }
-
- private:
-  void grow() {
-    const int64_t before = shape_[0];
-    shape_[0] = std::max<int64_t>(16, 2 * before);
-    for (auto* layers : {&keys_, &values_}) {
-      for (auto& pages : *layers) {
-        const auto larger = at::empty(shape_, pages.options());
-        larger.narrow(0, 0, before).copy_(pages);
-        pages = larger;
-      }
-    }
-    for (int64_t page = shape_[0]; page-- > before;) free_.push_back(static_cast<int32_t>(page));
-  }
-  std::vector<int64_t> shape_;
-  std::vector<at::Tensor> keys_, values_;
-  std::vector<int32_t> free_;
-};
-
-struct DeviceResponse : DecodingResponse {
-  DeviceResponse(const PrefilledPrompt& prompt, std::shared_ptr<PagePool> pool)
-      : DecodingResponse(prompt), pool(std::move(pool)) {}
-  ~DeviceResponse() override { pool->give_back(pages); }
-  DeviceResponse(const DeviceResponse&) = delete;
-  DeviceResponse& operator=(const DeviceResponse&) = delete;
-  std::shared_ptr<PagePool> pool;
-  std::vector<int32_t> pages;
-};
-
-// The batch of one step, on the device.
-struct StepBatch {
-  kernels::DecodePlan plan;
-  at::Tensor items, first_part, tokens_M, page_table;
-  at::Tensor prompt_pointers;  // [layers, 2, groups] int64: keys, values
-  int num_groups, max_pages;
-};
-
-StepBatch make_batch(const std::vector<DecodingResponse*>& responses, const TextConfig& text) {
-  std::vector<kernels::DecodeGroup> groups;
-  std::vector<const DevicePrompt*> prompts;
-  std::vector<int32_t> places;
-  size_t max_pages = 1;
-  for (auto* response : responses) {
-    auto& own = *static_cast<DeviceResponse*>(response);
-    const auto* prompt = static_cast<const DevicePrompt*>(own.prompt);
-    if (prompts.empty() || prompts.back() != prompt) {
-      prompts.push_back(prompt);
-      groups.push_back({static_cast<int32_t>(prompt->num_tokens()), {}});
-    }
-    if (own.num_tokens % kernels::kPageTokens == 0) own.pages.push_back(own.pool->take());
-    places.push_back(static_cast<int32_t>(own.num_tokens++));
-    groups.back().own_tokens.push_back(static_cast<int32_t>(own.num_tokens));
-    max_pages = std::max(max_pages, own.pages.size());
-  }
-  std::vector<int32_t> table(responses.size() * max_pages, 0);
-  for (size_t row = 0; row < responses.size(); ++row) {
-    const auto& pages = static_cast<DeviceResponse*>(responses[row])->pages;
-    std::copy(pages.begin(), pages.end(), table.begin() + row * max_pages);
-  }
-  std::vector<int64_t> pointers;
-  for (int64_t layer = 0; layer < text.num_layers; ++layer)
-    for (const auto member : {&DevicePrompt::keys, &DevicePrompt::values})
-      for (const auto* prompt : prompts)
-        pointers.push_back(reinterpret_cast<int64_t>((prompt->*member)[layer].const_data_ptr()));
-  auto plan = kernels::plan_decode(groups, static_cast<int>(text.num_heads / text.num_kv_heads), kChunkKeys);
-  static_assert(sizeof(kernels::DecodeItem) == 6 * sizeof(int32_t));
-  const auto* first_word = reinterpret_cast<const int32_t*>(plan.items.data());
-  const std::vector<int32_t> items(first_word, first_word + 6 * plan.items.size());
-  const auto first_part = to_device(plan.first_part);
-  return {std::move(plan),
-          to_device(items),
-          first_part,
-          to_device(places),
-          to_device(table),
-          to_device(pointers),
-          static_cast<int>(prompts.size()),
-          static_cast<int>(max_pages)};
-}
-
 // The attention of a step's newest rows, in all layers.
 void count_attention(const std::vector<DecodingResponse*>& responses, const TextConfig& text) {
   double pairs = 0;
   for (const auto* response : responses)
-    pairs +=
-        static_cast<double>(static_cast<const DevicePrompt*>(response->prompt)->num_tokens() + response->num_tokens);
+    pairs += static_cast<double>(response->prompt->num_tokens + response->num_tokens);
   count_flops(4 * pairs * static_cast<double>(text.num_layers * text.num_heads * text.head_size),
               FlopPhase::kAttention);
 }
 
+// What was counted since `before`, of which only `share` is wanted.
+void keep_share(const FlopCounts& before, double share) {
+  for (size_t phase = 0; phase < kNumFlopPhases; ++phase)
+    flop_counts[phase] = before[phase] + (flop_counts[phase] - before[phase]) * share;
+}
+
+// Steps of the same sizes.
+struct RecordedStep {
+  StepInputs inputs;
+  at::Tensor logits_MV;  // of the bucket's rows
+  std::unique_ptr<DeviceGraph> graph;
+};
+
+// Good while the pool's pages are where they were.
+struct RecordedSteps {
+  int64_t pool_pages;
+  GraphMemory memory;
+  std::map<StepSizes, RecordedStep> by_sizes;
+};
+
 class DeviceDecoder : public Decoder {
  public:
   explicit DeviceDecoder(const Policy& policy)
-      : policy_(policy),
+      : Decoder(policy),
         text_(policy.config.text),
-        pool_(std::make_shared<PagePool>(text_, policy.store.flat().options())) {
+        frequencies_F_(to_device(text_frequencies(text_))),
+        pool_(std::make_shared<PagePool>(text_, policy.store.flat().options(),
+                                         available_memory() / (kernels::kPageTokens * token_bytes()))) {
     check(text_.head_size == 64 || text_.head_size == 80 || text_.head_size == 128, "generate",
           "this device decodes heads of 64, 80 or 128 numbers, got " + std::to_string(text_.head_size), "E_VALUE");
   }
 
-  std::unique_ptr<PrefilledPrompt> prefill(const PromptInput& input) override {
-    auto prompt = std::make_unique<DevicePrompt>();
-    prefill_prompt(policy_, input, *prompt, [&](int64_t, const at::Tensor& k_PKE, const at::Tensor& v_PKE) {
-      prompt->keys.push_back(k_PKE.contiguous());
-      prompt->values.push_back(v_PKE.contiguous());
-    });
-    return prompt;
-  }
-
-  std::unique_ptr<DecodingResponse> begin(const PrefilledPrompt& prompt) override {
+  std::unique_ptr<DecodingResponse> begin(const CachedPrompt& prompt) override {
     return std::make_unique<DeviceResponse>(prompt, pool_);
   }
 
   at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) override {
-    auto x = policy_.language.embed_tokens.value.index_select(0, to_device(tokens));
-    const auto tables = text_rope(next_positions(responses), text_, x.scalar_type());
-    const auto batch = make_batch(responses, text_);
+    const auto host = gather_step(responses, tokens, pool_->scratch(), text_);
+    const FlopCounts before = flop_counts;
+    const auto& logits_MV = run(host);
+    const auto live = static_cast<int64_t>(responses.size());
+    keep_share(before, static_cast<double>(live) / host.sizes.rows);
     count_attention(responses, text_);
-    for (int64_t layer = 0; layer < text_.num_layers; ++layer) {
-      poll_cancel();
-      const auto& weights = policy_.language.layers[layer];
-      const auto qkv = layer_input(x, input_params(weights, text_), head_layout(text_), tables.cos_TE, tables.sin_TE);
-      x = layer_output(x, attend(qkv, batch, layer).flatten(1), output_params(weights, text_));
-    }
-    return rms_norm(x, policy_.language.norm, text_.rms_norm_eps);
+    return logits_MV.narrow(0, 0, live);
   }
 
   at::Tensor logits(const at::Tensor& hidden_MD) const override {
@@ -171,39 +78,7 @@ class DeviceDecoder : public Decoder {
 
   SampledTokens sample(const at::Tensor& logits_MV, const std::vector<SampleRow>& rows, const SamplingSpec& spec,
                        const std::vector<int64_t>& forbidden_ids) override {
-    static_assert(sizeof(kernels::SampleDraw) == 3 * sizeof(int64_t));
-    const auto count = static_cast<int64_t>(rows.size());
-    std::vector<int64_t> draws;
-    for (const auto& row : rows)
-      for (const uint64_t word : {row.stream->key(), row.stream->stream(), row.position})
-        draws.push_back(static_cast<int64_t>(word));
-    const auto draws_M = to_device(draws);
-    std::vector<int32_t> ids(forbidden_ids.begin(), forbidden_ids.end());
-    std::sort(ids.begin(), ids.end());
-    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-    const auto forbidden = to_device(ids);
-    const auto logits = logits_MV.clone();
-    // One copy back: tokens, log-probs and the first bad row, as 32-bit words.
-    const auto words = at::full({3 * count + 1}, std::numeric_limits<int32_t>::max(), logits.options().dtype(at::kInt));
-    auto* out = kernel_data<int32_t>(words);
-    const kernels::SamplerSpec sampler{spec.temperature, spec.top_p, std::max<int64_t>(0, spec.top_k),
-                                       kernel_data<int32_t>(forbidden), static_cast<int>(ids.size())};
-    launched(
-        kernels::sample_tokens(kernel_data<float>(logits), static_cast<int>(count), static_cast<int>(logits.size(1)),
-                               reinterpret_cast<const kernels::SampleDraw*>(kernel_data<int64_t>(draws_M)), sampler,
-                               reinterpret_cast<int64_t*>(out), reinterpret_cast<float*>(out + 2 * count),
-                               out + 3 * count, kernel_stream(logits)),
-        "sample_tokens");
-    const auto read = words.to(at::kCPU);
-    const auto* word = read.data_ptr<int32_t>();
-    const int32_t bad = word[3 * count];
-    check(bad == std::numeric_limits<int32_t>::max(), "sample_token",
-          "the logits of token " + (bad < count ? std::to_string(rows[bad].position) : "?") + " are not finite",
-          "E_NONFINITE");
-    SampledTokens sampled{std::vector<int64_t>(count), std::vector<float>(count)};
-    std::memcpy(sampled.ids.data(), word, count * sizeof(int64_t));
-    std::memcpy(sampled.log_probs.data(), word + 2 * count, count * sizeof(float));
-    return sampled;
+    return sample_on_device(logits_MV, rows, spec, forbidden_ids);
   }
 
   int64_t prompt_bytes(int64_t num_tokens) const override { return num_tokens * token_bytes(); }
@@ -213,41 +88,95 @@ class DeviceDecoder : public Decoder {
   }
   int64_t available_bytes() const override { return available_memory(); }
 
+ protected:
+  std::unique_ptr<CachedPrompt> make_prompt(int64_t num_tokens) const override {
+    auto prompt = std::make_unique<DevicePrompt>();
+    const std::vector<int64_t> sizes{num_tokens, text_.num_kv_heads, text_.head_size};
+    for (auto* layers : {&prompt->keys, &prompt->values})
+      for (int64_t layer = 0; layer < text_.num_layers; ++layer)
+        layers->push_back(at::empty(sizes, policy_.store.flat().options()));
+    return prompt;
+  }
+
+  QkvHeads keep_rows(CachedPrompt& prompt, int64_t layer, int64_t first, const QkvHeads& chunk) const override {
+    const auto& cache = static_cast<DevicePrompt&>(prompt);
+    const auto &keys = cache.keys[layer], &values = cache.values[layer];
+    const int64_t count = chunk.k_TKE.size(0);
+    keys.narrow(0, first, count).copy_(chunk.k_TKE);
+    values.narrow(0, first, count).copy_(chunk.v_TKE);
+    return {chunk.q_THE, keys.narrow(0, 0, first + count), values.narrow(0, 0, first + count)};
+  }
+
  private:
   int64_t token_bytes() const {
     return 2 * text_.num_layers * text_.num_kv_heads * text_.head_size *
            static_cast<int64_t>(policy_.store.flat().element_size());
   }
 
+  // Logits of all rows of the bucket.
+  const at::Tensor& run(const HostStep& host) {
+    if (!recorded_ || recorded_->pool_pages != pool_->num_pages())
+      recorded_.reset(new RecordedSteps{pool_->num_pages(), {}, {}});
+    auto& step = recorded_->by_sizes[host.sizes];
+    if (!step.graph) step = {make_step_inputs(host.sizes, text_), logits_buffer(host.sizes.rows), nullptr};
+    copy_to_device_(step.inputs.words, at::tensor(host.words, at::kInt));
+    if (step.graph)
+      step.graph->replay();
+    else
+      step.graph = std::make_unique<DeviceGraph>(
+          [this, inputs = step.inputs, logits = step.logits_MV] { decode(inputs, logits); }, recorded_->memory);
+    return step.logits_MV;
+  }
+
+  // Shared by the graphs, of which one runs at a time.
+  at::Tensor logits_buffer(int64_t rows) {
+    if (!logits_.defined() || logits_.size(0) < rows)
+      logits_ = at::empty({std::max<int64_t>(rows, logits_.defined() ? 2 * logits_.size(0) : 0), text_.vocab_size},
+                          frequencies_F_.options());
+    return logits_.narrow(0, 0, rows);
+  }
+
+  // A whole step, as it is recorded.
+  void decode(const StepInputs& inputs, const at::Tensor& logits_MV) const {
+    auto x = policy_.language.embed_tokens.value.index_select(0, inputs.ids_M);
+    const auto tables = rope_tables_device(inputs.positions_M, frequencies_F_, x.scalar_type());
+    for (int64_t layer = 0; layer < text_.num_layers; ++layer) {
+      const auto& weights = policy_.language.layers[layer];
+      const auto qkv = layer_input(x, input_params(weights, text_), head_layout(text_), tables.cos_TE, tables.sin_TE);
+      x = layer_output(x, attend(qkv, inputs, layer).flatten(1), output_params(weights, text_));
+    }
+    logits_MV.copy_(logits(rms_norm(x, policy_.language.norm, text_.rms_norm_eps)));
+  }
+
   // qkv [M, H + 2 K, E] of the newest tokens -> [M, H, E]; keys and values go into their pages first.
-  at::Tensor attend(const at::Tensor& qkv, const StepBatch& batch, int64_t layer) const {
+  at::Tensor attend(const at::Tensor& qkv, const StepInputs& inputs, int64_t layer) const {
     const auto parts = split_heads(qkv, text_.num_heads);
     const auto q = parts.q_THE.contiguous(), k = parts.k_TKE.contiguous(), v = parts.v_TKE.contiguous();
     const auto out = at::empty_like(q);
-    const int rows = batch.plan.num_rows();
-    const auto* pointers = reinterpret_cast<const void* const*>(kernel_data<int64_t>(batch.prompt_pointers)) +
-                           layer * 2 * batch.num_groups;
-    by_kernel_type(q, [&](auto type) {
+    const auto& [rows, items, num_parts, pages] = inputs.sizes;
+    const auto* pointers =
+        reinterpret_cast<const void* const*>(kernel_data<int64_t>(inputs.prompt_pointers)) + layer * 2 * rows;
+    by_kernel_type(q, [&, rows = rows, items = items, num_parts = num_parts, pages = pages](auto type) {
       using T = decltype(type);
       T *key_pages = kernel_data<T>(pool_->keys(layer)), *value_pages = kernel_data<T>(pool_->values(layer));
-      const int kv_size = static_cast<int>(text_.num_kv_heads * text_.head_size);
-      launched(kernels::kv_write(kernel_data<T>(k), kernel_data<T>(v), kernel_data<int32_t>(batch.tokens_M),
-                                 kernel_data<int32_t>(batch.page_table), batch.max_pages, rows, kv_size, key_pages,
-                                 value_pages, kernel_stream(q)),
+      launched(kernels::kv_write(kernel_data<T>(k), kernel_data<T>(v), kernel_data<int32_t>(inputs.places_M),
+                                 kernel_data<int32_t>(inputs.page_table), pages, rows,
+                                 static_cast<int>(text_.num_kv_heads * text_.head_size), key_pages, value_pages,
+                                 kernel_stream(q)),
                "kv_write");
       kernels::DecodeAttention<T> args{kernel_data<T>(q),
                                        kernel_data<T>(out),
                                        reinterpret_cast<const T* const*>(pointers),
-                                       reinterpret_cast<const T* const*>(pointers + batch.num_groups),
+                                       reinterpret_cast<const T* const*>(pointers + rows),
                                        key_pages,
                                        value_pages,
-                                       kernel_data<int32_t>(batch.page_table),
-                                       batch.max_pages,
-                                       reinterpret_cast<const kernels::DecodeItem*>(kernel_data<int32_t>(batch.items)),
-                                       kernel_data<int32_t>(batch.first_part),
-                                       static_cast<int>(batch.plan.items.size()),
+                                       kernel_data<int32_t>(inputs.page_table),
+                                       pages,
+                                       reinterpret_cast<const kernels::DecodeItem*>(kernel_data<int32_t>(inputs.items)),
+                                       kernel_data<int32_t>(inputs.first_part),
+                                       items,
                                        rows,
-                                       batch.plan.num_parts(),
+                                       num_parts,
                                        static_cast<int>(text_.num_heads),
                                        static_cast<int>(text_.num_kv_heads),
                                        static_cast<int>(text_.head_size),
@@ -259,9 +188,11 @@ class DeviceDecoder : public Decoder {
     return out;
   }
 
-  const Policy& policy_;
   const TextConfig& text_;
-  std::shared_ptr<PagePool> pool_;
+  const at::Tensor frequencies_F_;
+  const std::shared_ptr<PagePool> pool_;
+  at::Tensor logits_;
+  std::unique_ptr<RecordedSteps> recorded_;
 };
 
 }  // namespace

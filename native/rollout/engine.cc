@@ -13,10 +13,13 @@ struct LiveResponse {
   SampledResponse* out;
 };
 
-// A prompt with responses in the batch or still to enter it.
+// Rounded up.
+std::string mebibytes(int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20); }
+
+// A prompt that is on its way into the cache, or has responses in the batch or still to enter it.
 struct LiveGroup {
   size_t index;  // of the prompt
-  std::unique_ptr<PrefilledPrompt> prompt;
+  std::unique_ptr<CachedPrompt> prompt;
   at::Tensor first_logits_1V;
   int64_t entered = 0;  // responses so far
   std::list<LiveResponse> responses;
@@ -25,7 +28,12 @@ struct LiveGroup {
 class Engine {
  public:
   Engine(const Policy& policy, const std::vector<PromptInput>& prompts, const GenerateSpec& spec, const Watch& watch)
-      : prompts_(prompts), spec_(spec), watch_(watch), decoder_(make_decoder(policy)), out_(prompts.size()) {
+      : prompts_(prompts),
+        spec_(spec),
+        watch_(watch),
+        decoder_(make_decoder(policy)),
+        kv_budget_(decoder_->available_bytes()),
+        out_(prompts.size()) {
     for (auto& group : out_) group.resize(spec.n);
   }
 
@@ -42,40 +50,57 @@ class Engine {
  private:
   // Lets responses enter, prompt after prompt, while there is room, and samples their first tokens.
   void admit() {
-    while (num_live_ < spec_.max_concurrent) {
+    std::vector<LiveResponse*> entered;
+    std::vector<at::Tensor> first_logits;
+    for (int64_t rows_left = spec_.prefill_tokens; num_live_ < spec_.max_concurrent;) {
       const bool between_prompts = live_.empty() || live_.back().entered == spec_.n;
-      if (between_prompts && next_prompt_ == prompts_.size()) return;
-      const int64_t prompt_bytes =
-          between_prompts ? decoder_->prompt_bytes(static_cast<int64_t>(prompts_[next_prompt_].ids.size())) : 0;
-      if (!has_memory(prompt_bytes)) return;
+      if (between_prompts && (next_prompt_ == prompts_.size() || !has_memory(prompts_[next_prompt_]))) break;
       if (between_prompts) {
-        auto prompt = decoder_->prefill(prompts_[next_prompt_]);
-        auto first_logits_1V = decoder_->logits(prompt->last_hidden_1D);
-        live_.push_back({next_prompt_, std::move(prompt), std::move(first_logits_1V), 0, {}});
+        live_.push_back({next_prompt_, decoder_->open(prompts_[next_prompt_]), {}, 0, {}});
         ++next_prompt_;
       }
-      enter(live_.back());
+      auto& group = live_.back();
+      if (!prefill(group, rows_left) || !has_memory()) break;
+      entered.push_back(enter(group));
+      first_logits.push_back(group.first_logits_1V);
     }
+    if (entered.empty()) return;
+    sample(entered, at::cat(first_logits));
+    remove_finished();
   }
 
-  // Room for one more response and `more` bytes, when everything that lives grows to max_tokens.
-  bool has_memory(int64_t more) const {
-    const int64_t whole = decoder_->response_bytes(spec_.max_tokens);
-    int64_t growth = more + whole;
-    for (const auto& group : live_)
-      for (const auto& response : group.responses)
-        growth += whole - decoder_->response_bytes(response.decoding->num_tokens);
-    const int64_t available = decoder_->available_bytes();
-    if (growth <= available) return true;
+  // Whether all of the group's prompt is in the cache now. A chunk waits for the next step where it is more than this
+  // one has left and responses wait to go on.
+  bool prefill(LiveGroup& group, int64_t& rows_left) {
+    auto& prompt = *group.prompt;
+    while (!prompt.prefilled()) {
+      const int64_t rows = std::min(spec_.prefill_tokens, prompt.num_tokens - prompt.num_prefilled);
+      if (num_live_ > 0 && rows > rows_left) return false;
+      decoder_->prefill(prompt, rows);
+      rows_left -= rows;
+      if (prompt.prefilled()) group.first_logits_1V = decoder_->logits(prompt.last_hidden_1D);
+    }
+    return true;
+  }
+
+  // Room for one more response, and for a prompt before it, when every response that lives grows to max_tokens.
+  bool has_memory() const { return fits(0); }
+  bool has_memory(const PromptInput& prompt) const {
+    return fits(decoder_->prompt_bytes(static_cast<int64_t>(prompt.ids.size())));
+  }
+  bool fits(int64_t more) const {
+    int64_t needed = more + (num_live_ + 1) * decoder_->response_bytes(spec_.max_tokens);
+    for (const auto& group : live_) needed += decoder_->prompt_bytes(group.prompt->num_tokens);
+    if (needed <= kv_budget_) return true;
     check(num_live_ > 0, "generate",
-          "the keys and values of one response may need " + std::to_string(growth >> 20) + " MiB and " +
-              std::to_string(available >> 20) +
+          "the keys and values of a prompt and one response may need " + mebibytes(needed) + " MiB and " +
+              mebibytes(kv_budget_) +
               " MiB are free: lower data.maxResponseLength (rollout.maxConcurrentResponses is down to one already)",
           "E_OOM");
     return false;
   }
 
-  void enter(LiveGroup& group) {
+  LiveResponse* enter(LiveGroup& group) {
     const auto& prompt = prompts_[group.index];
     const RandomStream stream(
         spec_.seed, Purpose::kRolloutToken,
@@ -83,8 +108,7 @@ class Engine {
     group.responses.push_back({decoder_->begin(*group.prompt), stream, &out_[group.index][group.entered]});
     ++group.entered;
     ++num_live_;
-    sample({&group.responses.back()}, group.first_logits_1V.clone());
-    remove_finished();
+    return &group.responses.back();
   }
 
   void decode() {
@@ -98,7 +122,7 @@ class Engine {
         tokens.push_back(response.out->ids.back());
       }
     }
-    sample(live, decoder_->logits(decoder_->step(decoding, tokens)));
+    sample(live, decoder_->step(decoding, tokens));
     remove_finished();
   }
 
@@ -131,6 +155,7 @@ class Engine {
   const GenerateSpec& spec_;
   const Watch& watch_;
   const std::unique_ptr<Decoder> decoder_;
+  const int64_t kv_budget_;  // bytes of keys and values
   std::vector<std::vector<SampledResponse>> out_;
   std::list<LiveGroup> live_;
   size_t next_prompt_ = 0;
@@ -141,8 +166,8 @@ class Engine {
 
 std::vector<std::vector<SampledResponse>> generate(const Policy& policy, const std::vector<PromptInput>& prompts,
                                                    const GenerateSpec& spec, const Watch& watch) {
-  check(spec.n >= 1 && spec.max_tokens >= 1 && spec.max_concurrent >= 1, "generate",
-        "n, max_tokens and max_concurrent must be 1 or more", "E_VALUE");
+  check(spec.n >= 1 && spec.max_tokens >= 1 && spec.max_concurrent >= 1 && spec.prefill_tokens >= 1, "generate",
+        "n, max_tokens, max_concurrent and prefill_tokens must be 1 or more", "E_VALUE");
   check(policy.options.dtype != at::kDouble, "generate", "decoding keeps its cache in float32", "E_DTYPE");
   return Engine(policy, prompts, spec, watch).run();
 }

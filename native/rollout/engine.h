@@ -1,6 +1,7 @@
 // Sampling n responses a prompt with continuous replacement: a finished response leaves the batch at once, and the
-// next one enters. A prompt's cache stays until its last response is done. A response enters only when memory is enough
-// for all that live to grow to max_tokens.
+// next one enters. A long prompt is prefilled in chunks with decoding steps between them. A prompt's cache stays until
+// its last response is done. A prompt or a response enters only when memory is enough for all that live to grow to
+// max_tokens.
 #pragma once
 
 #include "model/batch.h"
@@ -17,6 +18,7 @@ struct GenerateSpec {
   std::vector<int64_t> forbidden_ids;        // never sampled
   uint64_t seed = 0, purpose = 0, step = 0;  // with example id, response index and position: the random numbers
   int64_t max_concurrent = 256;              // responses decoded together
+  int64_t prefill_tokens = 8192;             // prompt rows a pass, and between two decoding steps
 };
 
 struct SampledResponse {

@@ -21,7 +21,7 @@ FilledGroup fill_group(const std::vector<int64_t>& group, int64_t row, const KvS
                        const std::array<at::Tensor, 2>& kv, std::vector<int64_t>& newest) {
   const auto& [k_TKE, v_TKE] = kv;
   FilledGroup out{std::make_unique<PromptKv>(shape, group[0]), {}};
-  out.prompt->fill(0, k_TKE.narrow(0, row, group[0]), v_TKE.narrow(0, row, group[0]));
+  out.prompt->fill(0, 0, k_TKE.narrow(0, row, group[0]), v_TKE.narrow(0, row, group[0]));
   row += group[0];
   for (size_t r = 1; r < group.size(); ++r) {
     auto& own = out.responses.emplace_back(shape);
@@ -130,18 +130,20 @@ double compare_decode_attention(const OpSpec& spec) {
     for (const auto& own : group.responses) decode_rows.push_back({group.prompt.get(), &own});
   const auto index = at::tensor(newest, at::kLong);
   const auto actual = decode_attention(q_THE.index_select(0, index), decode_rows, shape, 0);
-  return relative_difference(
-      actual, group_attention_composed(at::cat({q_THE, kv[0], kv[1]}, 1), heads, plan).index_select(0, index));
+  return relative_difference(actual, group_attention_composed({q_THE, kv[0], kv[1]}, plan).index_select(0, index));
 }
 
-double compare_decode(const Policy& policy, const GroupBatch& batch) {
+double compare_decode(const Policy& policy, const GroupBatch& batch, int64_t chunk_rows) {
   at::NoGradGuard no_grad;
   const auto decoder = make_decoder(policy);
   std::vector<ViewedGroup> groups;
   for (const auto& group : batch.groups) groups.push_back({&group, nullptr});
   const auto expected_RV = decoder->logits(predicting_hidden(policy, pack_groups(policy, groups)));
-  std::vector<std::unique_ptr<PrefilledPrompt>> prefilled;
-  for (const auto& group : batch.groups) prefilled.push_back(decoder->prefill(group.prompt));
+  std::vector<std::unique_ptr<CachedPrompt>> prefilled;
+  for (const auto& group : batch.groups) {
+    prefilled.push_back(decoder->open(group.prompt));
+    while (!prefilled.back()->prefilled()) decoder->prefill(*prefilled.back(), chunk_rows);
+  }
   std::list<Fed> live;
   double worst = 0;
   const auto check_row = [&](const at::Tensor& logits_V, int64_t row) {
@@ -165,7 +167,7 @@ double compare_decode(const Policy& policy, const GroupBatch& batch) {
       decoding.push_back(fed.decoding.get());
       tokens.push_back((*fed.tokens)[t]);
     }
-    const auto logits_MV = decoder->logits(decoder->step(decoding, tokens));
+    const auto logits_MV = decoder->step(decoding, tokens);
     int64_t at = 0;
     for (const auto& fed : live) check_row(logits_MV[at++], fed.first_row + static_cast<int64_t>(t) + 1);
   }

@@ -11,7 +11,8 @@ namespace papo {
 double compare_decode_attention(const OpSpec& spec);
 
 // Largest |difference| between the logits of the packed pass over the groups and of cached decoding with the
-// responses' tokens fed one by one; a response leaves the batch at its end.
-double compare_decode(const Policy& policy, const GroupBatch& batch);
+// responses' tokens fed one by one; a response leaves the batch at its end. Prompts are prefilled by chunks of so many
+// rows.
+double compare_decode(const Policy& policy, const GroupBatch& batch, int64_t chunk_rows);
 
 }  // namespace papo

@@ -2,10 +2,12 @@
 #include "addon/exports.h"
 #include "addon/policy_values.h"
 #include "core/kernel_call.h"
+#include "core/memory.h"
 #include "core/vec.h"
 #include "rollout/sampler.h"
 #include "test/bench.h"
 #include "test/decode.h"
+#include "test/graph_misuse.h"
 #include "test/kernel_costs.h"
 
 namespace papo {
@@ -29,6 +31,8 @@ std::vector<T> array_of(Napi::Value value, const char* op, const char* what) {
   const auto array = value.As<Napi::TypedArrayOf<T>>();
   return {array.Data(), array.Data() + array.ElementLength()};
 }
+
+Napi::Value number_to_js(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 
 OpSpec parse_op_spec(Napi::Value value, const char* op) {
   const Fields fields(value, op, "spec");
@@ -88,6 +92,38 @@ Napi::Value KernelLaunches(const Napi::CallbackInfo& info) {
   });
 }
 
+// hostWaits(): Promise<number>
+Napi::Value HostWaits(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "host_waits", [&] {
+    return run_on_device(
+        info.Env(), "host_waits", [] { return static_cast<double>(std::exchange(num_host_waits, 0)); }, number_to_js);
+  });
+}
+
+// pretendMemory(bytes): Promise<void>
+Napi::Value PretendMemory(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "pretend_memory", [&] {
+    const int64_t bytes = info[0].ToNumber();
+    return run_on_device(
+        info.Env(), "pretend_memory", [=] { return pretended_memory = bytes; },
+        [](Napi::Env env, int64_t) { return env.Undefined(); });
+  });
+}
+
+// replayGraph(misuse): Promise<number>
+Napi::Value ReplayGraph(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), "replay_graph", [&] {
+    const std::string misuse = info[0].ToString();
+    return run_on_device(
+        info.Env(), "replay_graph",
+        [=] {
+          const DeviceScope scope(kBuiltWithCuda ? Device::kCuda : Device::kEmulated);
+          return replay_graph(misuse);
+        },
+        number_to_js);
+  });
+}
+
 // kernelCosts(sizes: Record<string, number>): {launcher, bytes, flops, tensorCores}[]
 Napi::Value KernelCosts(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), "kernel_costs", [&] {
@@ -139,8 +175,6 @@ Napi::Value BenchOp(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value number_to_js(Napi::Env env, double value) { return Napi::Number::New(env, value); }
-
 // compareDecodeAttention(spec: OpSpec): Promise<number>
 Napi::Value CompareDecodeAttention(const Napi::CallbackInfo& info) {
   constexpr const char* op = "compare_decode_attention";
@@ -151,13 +185,15 @@ Napi::Value CompareDecodeAttention(const Napi::CallbackInfo& info) {
   });
 }
 
-// compareDecode(policy, batch): Promise<number>
+// compareDecode(policy, batch, chunkRows): Promise<number>
 Napi::Value CompareDecode(const Napi::CallbackInfo& info) {
   constexpr const char* op = "compare_decode";
   return guarded(info.Env(), op, [&] {
     auto policy = get_handle<Policy>(info[0], op);
     auto batch = get_handle<GroupBatch>(info[1], op);
-    return run_on_device(info.Env(), op, on_device_of(policy, [=] { return compare_decode(*policy, *batch); }),
+    const int64_t chunk_rows = info[2].IsUndefined() ? std::numeric_limits<int64_t>::max() : info[2].ToNumber();
+    return run_on_device(info.Env(), op,
+                         on_device_of(policy, [=] { return compare_decode(*policy, *batch, chunk_rows); }),
                          number_to_js);
   });
 }
@@ -313,6 +349,9 @@ void export_testing(Napi::Env env, Napi::Object exports) {
   };
   add("compareOp", CompareOp);
   add("kernelLaunches", KernelLaunches);
+  add("hostWaits", HostWaits);
+  add("pretendMemory", PretendMemory);
+  add("replayGraph", ReplayGraph);
   add("kernelCosts", KernelCosts);
   add("benchOp", BenchOp);
   add("compareDecodeAttention", CompareDecodeAttention);

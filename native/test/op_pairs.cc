@@ -171,7 +171,7 @@ OpPair group_attention_pair(const OpSpec& spec) {
   op.inputs = {{"qkv", normal({rows, heads + 2 * kv_heads, head_size}, spec)}};
   op.kernel = [=](const Tensors& in, const Params&) { return Named{{"out", group_attention(in[0], heads, plan)}}; };
   op.composed = [=](const Tensors& in, const Tensors&) {
-    return Named{{"out", group_attention_composed(in[0], heads, *plan)}};
+    return Named{{"out", group_attention_composed(split_heads(in[0], heads), *plan)}};
   };
   return op;
 }

@@ -14,7 +14,14 @@ test("decoding prompts and responses of many lengths together does too", async (
   expect(await testing.compareDecode(policy, batchOf(mixedGroups()))).toBeLessThan(2e-5);
 });
 
+// The prompts have 11, 5 and 19 rows; 18 leaves a chunk of one.
+test.each([1, 7, 18])("prompts prefilled in chunks of %i rows do too", async (chunkRows) => {
+  const policy = await tinyPolicy();
+  expect(await testing.compareDecode(policy, batchOf(mixedGroups()), chunkRows)).toBeLessThan(2e-5);
+});
+
 test("a bfloat16 policy decodes near its packed pass", async () => {
   const policy = await tinyPolicy({ dtype: "bfloat16" });
-  expect(await testing.compareDecode(policy, batchOf(mixedGroups()))).toBeLessThan(0.05);
+  for (const chunkRows of [1000, 7])
+    expect(await testing.compareDecode(policy, batchOf(mixedGroups()), chunkRows)).toBeLessThan(0.05);
 });

@@ -1,25 +1,12 @@
 // Rollouts on the device `emulated`: the way that CUDA takes, with the kernels on the CPU, beside the CPU's.
 import { expect, test } from "vitest";
-import type { GenerateSpec, PolicyOptions } from "../../lib/native/binding.ts";
+import type { GenerateSpec } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
+import { policyOn } from "../support/device-policy.ts";
 import { testing } from "../support/objective.ts";
-import { batchOf, keep, mixedGroups, response, setWeight, tinyConfig, tinyPolicy } from "../support/tiny-policy.ts";
+import { batchOf, mixedGroups, response, tinyPolicy } from "../support/tiny-policy.ts";
 
 const native = loadNative();
-
-/** Heads of 64 numbers, which the device's decode attention takes; the rotary sections are those of Qwen2.5-VL, halved. */
-const config = { ...tinyConfig, text: { ...tinyConfig.text, headSize: 64, mropeSection: [8, 12, 12] as const } };
-
-async function policyOn(device: "cpu" | "emulated", dtype: PolicyOptions["dtype"] = "float32") {
-  const options = { dtype, device, trained: false, freezeVisionTower: false, checkpointActivations: false };
-  const policy = keep(await native.createPolicy(config, options));
-  await native.initializeWeights(policy, 3);
-  for (const { name, shape } of native.policyTensors(policy)) {
-    const values = await testing.policyValues(policy, name, "weight");
-    if (shape.length > 1) await setWeight(policy, name, (index) => 6 * (values[index] ?? 0));
-  }
-  return policy;
-}
 
 const spec: GenerateSpec = {
   temperature: 1,
@@ -44,6 +31,9 @@ const generate = async (device: "cpu" | "emulated", more: Partial<GenerateSpec> 
 
 test.each([
   ["top-p", {}],
+  ["nine at a time, a bucket of ten rows", { maxConcurrent: 9, maxTokens: 20 }],
+  // The second eight begin as the first did, with graphs of before the pool grew.
+  ["eight at a time, whose pages outgrow the pool", { n: 6, maxConcurrent: 8, maxTokens: 66, stopIds: [] }],
   ["top-k at temperature 0.7", { temperature: 0.7, topP: 1, topK: 5, maxTokens: 12 }],
   ["greedy", { temperature: 0, maxTokens: 12 }],
 ])("the same tokens with the same log-probs as on the CPU: %s", async (_, more) => {
@@ -71,6 +61,23 @@ test.each([
   const policy = await policyOn("emulated", dtype);
   const groups = mixedGroups().map((group) => ({ ...group, responses: [...group.responses, response(66, 9)] }));
   expect(await testing.compareDecode(policy, batchOf(groups))).toBeLessThan(bound);
+  const short = batchOf(mixedGroups());
+  for (const chunk of [1, 7, 13]) expect(await testing.compareDecode(policy, short, chunk)).toBeLessThan(bound);
+});
+
+test("a token is a replay of a recorded step and one wait of the host", async () => {
+  await testing.kernelLaunches();
+  await testing.hostWaits();
+  await generate("emulated", { maxTokens: 60, stopIds: [], maxConcurrent: 9 });
+  expect(await testing.hostWaits()).toBe(60);
+  const {
+    "graph recorded": recorded = 0,
+    "graph replayed": replayed = 0,
+    ...launches
+  } = await testing.kernelLaunches();
+  expect(recorded + replayed).toBe(59); // the first tokens follow from the prompts
+  expect(recorded).toBe(1); // within a page the sizes stay the same
+  expect(launches.sample_tokens).toBe(60);
 });
 
 test("heads of another size are E_VALUE", async () => {

@@ -18,18 +18,14 @@ LayerOutputParams output_params(const DecoderLayerWeights& weights, const TextCo
 }
 
 at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWeights& weights,
-                       const TextConfig& config, int64_t num_recomputed, const KvSink& kv_sink) {
+                       const TextConfig& config, int64_t num_recomputed, const Attend& attend) {
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const auto& layer = weights.layers[i];
     const auto wanted = i + 1 == config.num_layers ? rows.wanted_W : at::Tensor();
     const auto run = [=, &layer, &config](const at::Tensor& x) {
       const auto qkv = layer_input(x, input_params(layer, config), head_layout(config), rows.rope_tables.cos_TE,
                                    rows.rope_tables.sin_TE);
-      if (kv_sink) {
-        const auto heads = split_heads(qkv, config.num_heads);
-        kv_sink(i, heads.k_TKE, heads.v_TKE);
-      }
-      const auto attended = group_attention(qkv, config.num_heads, rows.plan).flatten(1);
+      const auto attended = (attend ? attend(i, qkv) : group_attention(qkv, config.num_heads, rows.plan)).flatten(1);
       if (!wanted.defined()) return layer_output(x, attended, output_params(layer, config));
       return layer_output(x.index_select(0, wanted), attended.index_select(0, wanted), output_params(layer, config));
     };

@@ -9,10 +9,11 @@
 
 namespace papo::qwen2_5_vl {
 
-// Called with every layer's rotated keys and values, to fill a cache.
-using KvSink = std::function<void(int64_t layer, const at::Tensor& k_TKE, const at::Tensor& v_TKE)>;
+// A layer's attention over a cache: rotated qkv_TGE of the rows -> [T, H, E].
+using Attend = std::function<at::Tensor(int64_t layer, const at::Tensor& qkv_TGE)>;
 
-// A packed pass: which keys each row sees, its rotation, and which rows' results are wanted (undefined: all).
+// A packed pass: which keys each row sees (null: as an Attend has it), its rotation, and which rows' results are wanted
+// (undefined: all).
 struct PackedRows {
   std::shared_ptr<const AttentionPlan> plan;
   RopeTables rope_tables;
@@ -23,7 +24,7 @@ struct PackedRows {
 // last layer's attention, for which alone they are there. The first num_recomputed layers run again in the backward
 // pass.
 at::Tensor decode_rows(at::Tensor x_TD, const PackedRows& rows, const LanguageWeights& weights,
-                       const TextConfig& config, int64_t num_recomputed, const KvSink& kv_sink = {});
+                       const TextConfig& config, int64_t num_recomputed, const Attend& attend = {});
 
 // A layer's two parts as the ops take them.
 HeadLayout head_layout(const TextConfig& config);

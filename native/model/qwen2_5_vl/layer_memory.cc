@@ -1,6 +1,5 @@
 #include "model/qwen2_5_vl/layer_memory.h"
 
-#include "ops/product.h"
 #include "ops/row_blocks.h"
 
 namespace papo {
@@ -40,10 +39,8 @@ LayerBytes layer_bytes(const LayerSizes& s, const NumberForm& form) {
   return {};
 }
 
-bool adds_by_copy(const NumberForm& form) {
-  if (form.bytes == 2) return true;  // gradients are float32
-  return form.ops == OpForm::kCpu && form.bytes == 4 && float_product_library() == ProductLibrary::kOneDnn;
-}
+// Gradients are float32, and added to.
+bool adds_by_copy(const NumberForm& form) { return form.bytes == 2; }
 
 double backward_bytes(const LayerSizes& s, const NumberForm& form, double rows) {
   const double block = form.ops == OpForm::kCpu ? std::min(rows, of(kBackwardRows)) : rows;

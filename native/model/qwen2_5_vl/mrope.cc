@@ -44,18 +44,23 @@ RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<
   return out;
 }
 
+std::vector<float> text_frequencies(const TextConfig& config) {
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < config.head_size / 2; ++i)
+    frequencies.push_back(1.0f / std::pow(static_cast<float>(config.rope_theta),
+                                          static_cast<float>(2 * i) / static_cast<float>(config.head_size)));
+  return frequencies;
+}
+
 RopeTables text_rope(const std::vector<std::array<int64_t, 3>>& positions, const TextConfig& config,
                      at::ScalarType dtype) {
   RopeAngles angles{
       {},
       3,
-      {},
+      text_frequencies(config),
       {static_cast<int>(config.mrope_section[0]), static_cast<int>(config.mrope_section[0] + config.mrope_section[1])}};
   for (int axis = 0; axis < 3; ++axis)
     for (const auto& position : positions) angles.positions.push_back(static_cast<int32_t>(position[axis]));
-  for (int64_t i = 0; i < config.head_size / 2; ++i)  // float32 as in transformers: 1 / theta^(2i / E)
-    angles.frequencies.push_back(1.0f / std::pow(static_cast<float>(config.rope_theta),
-                                                 static_cast<float>(2 * i) / static_cast<float>(config.head_size)));
   return rope_tables(angles, dtype);
 }
 

@@ -29,6 +29,9 @@ struct RopePositions {
 RopePositions rope_positions(const std::vector<int64_t>& ids, const std::vector<GridThw>& images,
                              const std::vector<Video>& videos, const Config& config);
 
+// How fast each of the first E / 2 numbers of a head turns: 1 / theta^(2i / E), float32 as in transformers.
+std::vector<float> text_frequencies(const TextConfig& config);
+
 // cos and sin of the text model: the first half of E takes frequency i from the row of its mrope section, the second
 // half repeats it.
 RopeTables text_rope(const std::vector<std::array<int64_t, 3>>& positions, const TextConfig& config,

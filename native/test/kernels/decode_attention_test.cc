@@ -214,6 +214,25 @@ PAPO_CASE("decode attention repeats bit for bit, and other groups do not change 
   expect(shared == first, "the same bits beside another group");
 }
 
+PAPO_CASE("idle blocks and spare parts change nothing") {
+  const auto run = [&](auto type) {
+    using T = decltype(type);
+    Step<T> step({kGroups, 4, 2, 64, 64});
+    expect_launched(decode_attention(step.args(), nullptr));
+    const auto expected = widened(step.out);
+    step.plan.items.resize(step.plan.items.size() + 5);
+    auto args = step.args();
+    args.num_parts += 7;
+    step.work.assign(decode_work_floats(args), NAN);
+    args.work = step.work.data();
+    step.out.assign(step.out.size(), T{});
+    expect_launched(decode_attention(args, nullptr));
+    expect_close(step.out, expected, 0, std::string("idle blocks in ") + kTypeName<T>);
+  };
+  run(float{});
+  run(__nv_bfloat16{});
+}
+
 PAPO_CASE("kv_write puts the newest token into its page and touches nothing else") {
   const int rows = 3, kv_size = 2 * 80, pages = 5;
   const Buffer<int32_t> tokens{0, 63, 64}, table{4, -1, 0, -1, 2, 3};
