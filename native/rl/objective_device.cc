@@ -94,7 +94,7 @@ ObjectiveResult objective_device(const ObjectiveSpec& spec, const ObjectiveBatch
   const auto doubles = log_probs.options().dtype(at::kDouble);
   const auto grad = at::empty_like(log_probs);
   const bool wants_aug_grad = aug.defined() && batch.aug_log_probs_R.requires_grad();
-  const auto aug_grad = wants_aug_grad ? at::empty_like(aug) : at::empty({0}, aug.options());
+  const auto aug_grad = wants_aug_grad ? at::empty_like(aug) : at::empty({0}, log_probs.options());
   const auto perception_kl = spec.kl_prcp ? at::empty_like(log_probs) : at::Tensor();
   const auto sums = at::empty({kernels::kNumObjectiveSums}, doubles);
   const auto work = at::empty({kernels::objective_work_doubles(ragged.num_tokens)}, doubles);

@@ -142,6 +142,19 @@ test.each(Object.entries(separable))("the kernel's objective as the composed one
   if (cpu.perceptionKl.length > 0) expect(largest(emulated.perceptionKl, cpu.perceptionKl)).toBeLessThan(1e-6);
 });
 
+test("a loss with neither a reference nor a masked picture runs by the kernel, as composed", async () => {
+  const { tokens, weights } = objectiveCase([7, 1, 37, 0, 2], 3);
+  const { responseLengths, logProbs, oldLogProbs } = tokens;
+  const run = (device: DeviceName) =>
+    testing.objective({ responseLengths, logProbs, oldLogProbs }, weights, plainSpec, "float32", device);
+  const [cpu, emulated] = [await run("cpu"), await run("emulated")];
+  expect(Math.abs(emulated.loss - cpu.loss)).toBeLessThan(1e-6);
+  expect(Object.keys(emulated.metrics).sort()).toEqual(Object.keys(cpu.metrics).sort());
+  expect(
+    largest(emulated.gradients.logProbs ?? new Float64Array(), cpu.gradients.logProbs ?? Float64Array.of(NaN)),
+  ).toBeLessThan(1e-7);
+});
+
 const adamw: AdamwSpec = { strategy: "adamw", beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 };
 
 async function weightsOf(policy: Parameters<typeof native.policyTensors>[0]): Promise<Map<string, Float64Array>> {
