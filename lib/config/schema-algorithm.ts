@@ -90,6 +90,12 @@ export const algorithmSchema = z.strictObject({
     .prefault({})
     .describe("Clips of policyLoss: gspo"),
   epochs: integer({ min: 1 }).default(1).describe("Passes over a step's rollout batch"),
+  oldLogProbs: choice(["scored", "rollout"])
+    .default("scored")
+    .describe(
+      "Where the ratio's old log-probs come from: scored in a pass of their own, or the rollout's own, which saves that " +
+        "pass (rollout/log_prob_diff_* says how far the two are apart)",
+    ),
   klRef: klRefSchema.prefault({}).describe("KL to the reference"),
   klPrcp: klPrcpSchema.prefault({}).describe("Implicit perception loss (PAPO)"),
   entropy: entropySchema.prefault({}).describe("Double entropy loss; both terms are minimised"),

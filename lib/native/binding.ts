@@ -225,6 +225,8 @@ export interface UpdateInputs {
   readonly oldLogProbs?: LogProbsHandle;
   readonly refLogProbs?: LogProbsHandle;
   readonly augLogProbs?: LogProbsHandle;
+  /** Of the whole batch, as the rollout had them: the report says how far the update's own are from them. */
+  readonly rolloutLogProbs?: LogProbsHandle;
   /** Run the masked branch with gradient in place of augLogProbs. */
   readonly recompute?: MaskedView;
   /** Per-token advantages of the whole batch in place of those in the weights. */
@@ -239,6 +241,8 @@ export interface LossReport {
   readonly numTokens: number;
   /** [n] mean perception KL of each response; empty without klPrcp. */
   readonly perceptionKl: Float64Array;
+  /** |log-prob - log-prob of the rollout| over the optimizer batch's tokens, nats; there with rolloutLogProbs. */
+  readonly rolloutDifference?: { readonly max: number; readonly mean: number };
 }
 
 export interface AdamwSpec {
@@ -353,6 +357,11 @@ export interface NativeModule {
     options: ScoreOptions & { readonly view: MaskedView; readonly firstGroup: number },
     watch?: WatchOptions,
   ): Promise<{ readonly plain: LogProbsHandle; readonly masked: LogProbsHandle }>;
+  /**
+   * Log-probs that are known already, one row a response in batch order, one number a token. E_SHAPE when the rows are
+   * not those of the batch.
+   */
+  createLogProbs(policy: PolicyHandle, batch: BatchHandle, values: readonly Float32Array[]): Promise<LogProbsHandle>;
   /** [R], packed response after response. */
   logProbValues(logProbs: LogProbsHandle): Promise<Float64Array>;
   /** [n] mean over each response's tokens; 0 for one without. */

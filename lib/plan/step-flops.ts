@@ -16,7 +16,7 @@ export interface UpdateCosts {
 
 /** The passes of a step. */
 export interface StepPasses {
-  /** Groups from this one on need a pass for their old log-probs; the number of groups: none do. */
+  /** Groups from this one on have a pass for their old log-probs; the number of groups: none have. */
   readonly oldFrom: number;
   readonly ref: boolean;
   /** The masked pictures: not run, scored without gradient, or a second branch of the update. */
@@ -50,14 +50,15 @@ export function headProducts({ policyLoss, entropy, klPrcp }: AlgorithmConfig, t
 /**
  * The passes of a run's step over `numGroups` groups. While the weights are still the rollout's, old is the new log-prob
  * without its gradient, so the groups of the first optimizer step need no pass of their own; a KL in the reward needs
- * the old log-probs of all, and so do further epochs. Source: lib/trainer/score-step.ts.
+ * the old log-probs of all, and so do further epochs; the rollout's own need no pass. Source: lib/trainer/score-step.ts.
  */
 export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroups: number): StepPasses {
   const all = algorithm.klRef.mode === "reward" || algorithm.epochs > 1;
+  const scored = algorithm.oldLogProbs === "scored";
   const augmented = needsAugLogProbs(algorithm);
   const trained = augmented && aug.grad === "recompute";
   return {
-    oldFrom: all ? 0 : Math.min(numGroups, optim.globalBatchSize),
+    oldFrom: !scored ? numGroups : all ? 0 : Math.min(numGroups, optim.globalBatchSize),
     ref: algorithm.klRef.mode !== "off",
     aug: !augmented ? "none" : trained ? "trained" : "scored",
     augPerResponse: aug.per === "response",

@@ -7,7 +7,7 @@ import { entropyDiscount, lossSpec, needsAugLogProbs } from "../algorithm/loss-s
 import { responseWeights } from "../algorithm/response-weights.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { NativeError } from "../errors.ts";
-import type { LogProbsHandle, LossSpec, UpdateInputs } from "../native/binding.ts";
+import type { LogProbsHandle, LossReport, LossSpec, UpdateInputs } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -173,7 +173,7 @@ export class Updater {
       lastGroup: range.last,
       temperature: config.rollout.temperature,
       maxTokens: config.optim.microBatchTokens,
-      ...(scores.old && !work.isFirst ? { oldLogProbs: scores.old } : {}),
+      ...(work.isFirst ? { rolloutLogProbs: scores.rollout } : scores.old ? { oldLogProbs: scores.old } : {}),
       ...(scores.ref && config.algorithm.klRef.mode === "loss" ? { refLogProbs: scores.ref } : {}),
       ...(scores.aug ? { augLogProbs: scores.aug } : {}),
       ...(needsAugLogProbs(config.algorithm) && config.aug.grad === "recompute"
@@ -207,12 +207,18 @@ export class Updater {
     // Differs: the reference logs the total loss under this name.
     if (config.compat === "reference") metrics["actor/pg_loss"] = metrics["actor/total_loss"] ?? 0;
     return {
-      metrics: { ...metrics, ...moved },
+      metrics: { ...metrics, ...rolloutMetrics(report), ...moved },
       numTokens: report.numTokens,
       numAveraged: config.algorithm.lossAvgMode === "token" ? report.numTokens : rewards.length,
       perceptionKl: report.perceptionKl,
     };
   }
+}
+
+/** How far the rollout's log-probs are from those of the update's pass, where both are of the same weights. */
+function rolloutMetrics({ rolloutDifference }: LossReport): StepMetrics {
+  if (rolloutDifference === undefined) return {};
+  return { "rollout/log_prob_diff_max": rolloutDifference.max, "rollout/log_prob_diff_mean": rolloutDifference.mean };
 }
 
 /** The coefficients that act at this step. */

@@ -25,6 +25,8 @@ void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInp
     check(values->empty() || static_cast<int64_t>(values->size()) == count, op,
           "weights: expected " + std::to_string(count) + " numbers, one a response, got " +
               std::to_string(values->size()));
+  check(!inputs.rollout_log_probs || inputs.rollout_log_probs->log_probs_R.size(0) == batch.token_offsets().back(), op,
+        "rollout_log_probs: expected " + std::to_string(batch.token_offsets().back()) + " tokens, those of the batch");
 }
 
 // What of the optimizer batch belongs to a micro-batch, but for the policy's own log-probs.
@@ -56,9 +58,9 @@ class MicroStep {
   void skip(const ObjectiveBatch& micro) { begin_responses(micro); }
 
   // The gradient of the log-probs is formed while the logits are there.
-  void separable(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
+  void separable(const MicroBatch& part, ObjectiveBatch micro) {
     std::vector<ViewedGroup> plain;
-    for (const auto* group : groups) plain.push_back({group, nullptr});
+    for (const auto& group : part.groups) plain.push_back({&group, nullptr});
     const auto packed = pack_groups(policy_, plain);
     const auto hidden_RD = predicting_hidden(policy_, packed);
     const auto targets_R = to_device(packed.targets);
@@ -79,15 +81,19 @@ class MicroStep {
       const FlopScope scope(FlopPhase::kHead);
       return head_gradient(hidden_RD.detach(), policy_.language.head, targets_R, options, loss_gradient);
     }();
+    measure_rollout(head.log_probs_N, part.first_token);
     if (hidden_RD.requires_grad()) torch::autograd::backward({hidden_RD}, {head.grad_hidden_ND});
   }
 
   // Log-probs first, then their loss: the head's logits are formed again in the backward pass.
-  void whole(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro) {
+  void whole(const MicroBatch& part, ObjectiveBatch micro) {
+    std::vector<const GroupInput*> groups;
+    for (const auto& group : part.groups) groups.push_back(&group);
     const auto score = [&](const MaskedView* view) {
       return score_groups(policy_, groups, inputs_.temperature, spec_.full_entropy, view);
     };
     const auto scores = score(nullptr);
+    measure_rollout(scores.log_probs_N.detach(), part.first_token);
     micro.log_probs_R = scores.log_probs_N;
     micro.entropy_R = scores.entropy_N;
     if (!micro.old_log_probs_R.defined()) micro.old_log_probs_R = scores.log_probs_N.detach();
@@ -104,9 +110,13 @@ class MicroStep {
   UpdateReport report() const {
     UpdateReport out;
     out.num_tokens = num_tokens_;
-    std::vector<at::Tensor> parts{metrics_};
+    std::vector<at::Tensor> parts{metrics_, rollout_difference_};
     parts.insert(parts.end(), kl_sums_.begin(), kl_sums_.end());
-    const auto values = to_doubles(at::cat(parts));
+    auto values = to_doubles(at::cat(parts));
+    const auto rollout = values.begin() + static_cast<int64_t>(names_.size());
+    if (inputs_.rollout_log_probs)
+      out.rollout_difference = {rollout[0], rollout[1] / static_cast<double>(std::max<int64_t>(1, num_tokens_))};
+    values.erase(rollout, rollout + 2);
     for (size_t i = 0; i < names_.size(); ++i) out.metrics.emplace_back(names_[i], values[i]);
     for (size_t i = 0; i < lengths_.size() && spec_.kl_prcp; ++i)
       out.perception_kl.push_back(values[names_.size() + i] / static_cast<double>(std::max<int64_t>(1, lengths_[i])));
@@ -121,6 +131,14 @@ class MicroStep {
     const auto count = static_cast<int64_t>(micro.response_lengths.size());
     return kl_sums_.emplace_back(at::zeros({count}, at::TensorOptions(at::kDouble).device(tensor_device())));
   }
+  // Of the tokens [first_token, ...) of the batch.
+  void measure_rollout(const at::Tensor& log_probs_R, int64_t first_token) {
+    if (!inputs_.rollout_log_probs) return;
+    const auto rollout_R = slice(inputs_.rollout_log_probs, first_token, first_token + log_probs_R.size(0));
+    const auto difference_R = (log_probs_R - rollout_R).abs().to(at::kDouble);
+    rollout_difference_[0].copy_(at::maximum(rollout_difference_[0], difference_R.max()));
+    rollout_difference_[1].add_(difference_R.sum());
+  }
   // `first`: the response that the result's first one is.
   void add(const ObjectiveResult& result, const at::Tensor& kl_sums, int64_t first) {
     names_ = result.metric_names;
@@ -134,8 +152,9 @@ class MicroStep {
   const UpdateInputs& inputs_;
   std::vector<std::string> names_;
   at::Tensor metrics_ = at::zeros({0}, at::TensorOptions(at::kDouble).device(tensor_device()));
-  std::vector<at::Tensor> kl_sums_;  // [n] of each micro-batch
-  std::vector<int64_t> lengths_;     // of all responses so far
+  at::Tensor rollout_difference_ = at::zeros({2}, metrics_.options());  // max, sum
+  std::vector<at::Tensor> kl_sums_;                                     // [n] of each micro-batch
+  std::vector<int64_t> lengths_;                                        // of all responses so far
   int64_t num_tokens_ = 0;
 };
 
@@ -151,17 +170,15 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
   MicroStep step(policy, spec, inputs);
   for (const auto& part : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens, rows)) {
     poll_cancel();
-    std::vector<const GroupInput*> groups;
-    for (const auto& group : part.groups) groups.push_back(&group);
     auto micro = micro_objective(inputs, part, first_response, spec.full_entropy);
     if (part.num_tokens() == 0) {
       step.skip(micro);
       continue;
     }
     if (is_separable(spec) && inputs.recompute == nullptr)
-      step.separable(groups, std::move(micro));
+      step.separable(part, std::move(micro));
     else
-      step.whole(groups, std::move(micro));
+      step.whole(part, std::move(micro));
     watch.report(part.groups_done, inputs.last_group - inputs.first_group);
   }
   return step.report();

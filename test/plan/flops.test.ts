@@ -165,6 +165,7 @@ test("passes follow the run: no reference without its KL, a trained masked branc
   expect(totalFlops(flopsOf("algorithm.klRef.mode=reward").old)).toBe(forward);
   expect(totalFlops(flopsOf("optim.globalBatchSize=6").old)).toBe(0);
   expect(totalFlops(flopsOf("algorithm.epochs=2").old)).toBe(forward);
+  expect(totalFlops(flopsOf("algorithm.epochs=2", "algorithm.oldLogProbs=rollout").old)).toBe(0);
   expect(totalFlops(flopsOf("algorithm.epochs=2").update)).toBe(2 * totalFlops(plain.update));
   const trained = flopsOf("aug.grad=recompute");
   expect(totalFlops(trained.aug)).toBe(0);

@@ -45,6 +45,7 @@ beforeAll(async () => {
   for (let row = 0; row < 4; row += 1) {
     const responses = [0, 1, 2].map((index) => ({
       ids: response(1 + ((5 * row + 3 * index) % 7), 10 * row + index),
+      logProbs: new Float32Array(1 + ((5 * row + 3 * index) % 7)),
       finishReason: "length" as const,
       text: "",
     }));
