@@ -185,8 +185,15 @@ Napi::Value CreateBatch(const Napi::CallbackInfo& info) {
   });
 }
 
+// Divides logits: 0, the greedy one of sampling, has no log-probs.
+double parse_temperature(const Fields& fields) {
+  const double temperature = fields.number("temperature");
+  fields.require(temperature > 0 && std::isfinite(temperature), "temperature", "a number above 0");
+  return temperature;
+}
+
 ScoreSpec parse_score_spec(const Fields& fields) {
-  return {fields.number("temperature"), fields.flag("entropy"), fields.integer("maxTokens")};
+  return {parse_temperature(fields), fields.flag("entropy"), fields.integer("maxTokens")};
 }
 
 // computeLogProbs(policy, batch, {temperature, entropy, view?, maxTokens, firstGroup?}, watch): Promise<LogProbsHandle>
@@ -375,7 +382,7 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
     UpdateInputs inputs;
     inputs.first_group = fields.integer("firstGroup");
     inputs.last_group = fields.integer("lastGroup");
-    inputs.temperature = fields.number("temperature");
+    inputs.temperature = parse_temperature(fields);
     inputs.max_tokens = fields.integer("maxTokens");
     if (fields.has("chunkBytes")) inputs.chunk_bytes = fields.integer("chunkBytes");
     inputs.old_log_probs = optional_log_probs(fields, "oldLogProbs", op);

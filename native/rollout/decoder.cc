@@ -20,6 +20,11 @@ void prefill_prompt(const Policy& policy, const PromptInput& input, PrefilledPro
       decode_rows(rows.embeds_PD, {plan, tables, last}, policy.language, text, /*recompute=*/false, kv_sink);
 }
 
+Error SampleRow::failed(const Error& error) const {
+  const std::string text = std::string(error.what()).substr(("[" + error.op + "] ").size());
+  return {error.code, error.op, "response " + std::to_string(response) + " to " + *example_id + ": " + text};
+}
+
 std::vector<std::array<int64_t, 3>> next_positions(const std::vector<DecodingResponse*>& responses) {
   std::vector<std::array<int64_t, 3>> positions;
   for (const auto* response : responses) {
