@@ -219,7 +219,7 @@ test.each([17, 513, 1025, 2049, 4097])("a vocabulary of a tile and one, %i, is s
   for (const op of ["token_log_probs", "kl_divergence"] as const) {
     for (const device of devices) {
       const worst = await testing.compareOp(op, { dtype: "float32", device, seed: 3, sizes });
-      for (const [name, value] of Object.entries(worst)) expect(value, `${op} ${device} ${name}`).toBeLessThan(3e-5);
+      for (const [name, value] of Object.entries(worst)) expect(value, `${op} ${device} ${name}`).toBeLessThan(1e-4);
     }
   }
 });
