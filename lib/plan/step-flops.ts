@@ -10,15 +10,16 @@ export interface UpdateCosts {
   /** Layers and vision blocks are run again in the backward pass (model.activationCheckpoint). */
   readonly recompute: boolean;
   readonly freezeVisionTower: boolean;
-  /** Products of the head: 3 where the gradient is formed in the forward pass, 4 where logits are formed twice. */
-  readonly headProducts: 3 | 4;
+  /** Products of the head (headProducts). */
+  readonly headProducts: number;
 }
 
 /** The passes of a step. */
 export interface StepPasses {
   /** Groups from this one on have a pass for their old log-probs; the number of groups: none have. */
   readonly oldFrom: number;
-  readonly ref: boolean;
+  /** The reference: not run, scored, or run beside each update for a KL over the vocabulary. */
+  readonly ref: "none" | "scored" | "beside";
   /** The masked pictures: not run, scored without gradient, or a second branch of the update. */
   readonly aug: "none" | "scored" | "trained";
   /** Each response has a masked picture, and so a prompt, of its own. */
@@ -40,11 +41,23 @@ export interface StepFlops {
 
 /**
  * As native/rl/update.cc has it: where the loss is a sum of one function of each token's log-prob, the head's gradient
- * is formed while the logits are there, else logits are formed again in the backward pass.
+ * is formed while the logits are there (3 products), else logits are formed again in the backward pass (4). A KL over
+ * the vocabulary does that once more, on each branch of the policy that it compares; the masked branch's log-probs are
+ * then scored alone, unless its entropy has a coefficient. With a trained masked branch the mean of the two.
  */
-export function headProducts({ policyLoss, entropy, klPrcp }: AlgorithmConfig, trainedAug: boolean): 3 | 4 {
+export function headProducts(algorithm: AlgorithmConfig, trainedAug: boolean): number {
+  const { policyLoss, entropy, klPrcp } = algorithm;
   const ofOneToken = policyLoss === "ppo" && entropy.kind === "sampled";
-  return ofOneToken && !(klPrcp.enabled && klPrcp.tokenTopP !== null) && !trainedAug ? 3 : 4;
+  const fullPrcp = klPrcp.enabled && klPrcp.estimator === "full";
+  const fullRef = hasFullRef(algorithm);
+  if (ofOneToken && !(klPrcp.enabled && klPrcp.tokenTopP !== null) && !trainedAug && !fullRef) return 3;
+  const plain = 4 + (fullPrcp ? 4 : 0) + (fullRef ? 4 : 0);
+  const masked = fullPrcp ? 4 + (entropy.augCoef > 0 ? 4 : 1) : 4;
+  return trainedAug ? (plain + masked) / 2 : plain;
+}
+
+function hasFullRef({ klRef }: AlgorithmConfig): boolean {
+  return klRef.mode === "loss" && klRef.estimator === "full";
 }
 
 /**
@@ -59,7 +72,7 @@ export function papoPasses({ model, algorithm, aug, optim }: RunConfig, numGroup
   const trained = augmented && aug.grad === "recompute";
   return {
     oldFrom: !scored ? numGroups : all ? 0 : Math.min(numGroups, optim.globalBatchSize),
-    ref: algorithm.klRef.mode !== "off",
+    ref: algorithm.klRef.mode === "off" ? "none" : hasFullRef(algorithm) ? "beside" : "scored",
     aug: !augmented ? "none" : trained ? "trained" : "scored",
     augPerResponse: aug.per === "response",
     update: {
@@ -115,6 +128,12 @@ export function unshared(groups: readonly GroupShape[]): GroupShape[] {
   return groups.flatMap((group) => group.responseLengths.map((length) => ({ ...group, responseLengths: [length] })));
 }
 
+/** Beside an update logits are formed there and in the backward pass, in every epoch. */
+function refFlops(forward: PassFlops, { ref, epochs }: StepPasses): PassFlops {
+  const times = { none: 0, scored: 1, beside: epochs }[ref];
+  return scaleFlops(forward, (part) => (ref === "beside" && part === "head" ? 2 * times : times));
+}
+
 /** FLOP of one step over its groups, in their order. */
 export function stepFlops(model: ModelSizes, groups: readonly GroupShape[], passes: StepPasses): StepFlops {
   const forward = passFlops(model, groups);
@@ -125,7 +144,7 @@ export function stepFlops(model: ModelSizes, groups: readonly GroupShape[], pass
     prefill: prefillFlops(model, groups),
     decode: decodeFlops(model, groups),
     old: passFlops(model, groups.slice(passes.oldFrom)),
-    ref: passes.ref ? forward : nothing,
+    ref: refFlops(forward, passes),
     aug: passes.aug === "scored" ? masked : nothing,
     update: scaleFlops(update, () => passes.epochs),
   };

@@ -80,7 +80,7 @@ export function papoStep(work: StepWork, concurrent: number): StepPrediction {
     images: prompts * group.grids.length * (1 + masked) * calibration.imageSeconds,
     ...sampled,
     old: passSeconds("old"),
-    ref: passSeconds("ref") + (passes.ref ? gatherSeconds(work, share) : 0),
+    ref: passSeconds("ref") + (passes.ref !== "none" ? gatherSeconds(work, share) : 0),
     aug: passSeconds("aug"),
     update: passSeconds("update"),
     optimizer: optimizerSeconds(work),

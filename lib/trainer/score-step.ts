@@ -99,7 +99,8 @@ export async function scoreStep(
     rollout,
     ...(config.algorithm.oldLogProbs === "rollout" ? { old: rollout } : {}),
     ...(needsOld && needsAug ? await both() : needsOld ? await old() : needsAug ? await aug() : {}),
-    ...(reference ? await ref(reference) : {}),
+    // A KL over the vocabulary needs more than log-probs: the update runs the reference beside the policy.
+    ...(reference && config.algorithm.klRef.estimator !== "full" ? await ref(reference) : {}),
   };
 }
 

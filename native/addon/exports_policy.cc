@@ -389,6 +389,7 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
     inputs.ref_log_probs = optional_log_probs(fields, "refLogProbs", op);
     inputs.aug_log_probs = optional_log_probs(fields, "augLogProbs", op);
     inputs.rollout_log_probs = optional_log_probs(fields, "rolloutLogProbs", op);
+    if (fields.has("reference")) inputs.reference = get_handle<Policy>(fields.get("reference"), op);
     const auto advantages = optional_log_probs(fields, "tokenAdvantages", op);
     if (advantages) inputs.advantages_R = advantages->log_probs_R;
     inputs.weights = parse_response_weights(fields.get("weights"));

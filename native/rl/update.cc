@@ -3,6 +3,7 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/flops.h"
+#include "ops/kl_divergence.h"
 
 namespace papo {
 namespace {
@@ -11,8 +12,22 @@ at::Tensor slice(const std::shared_ptr<const LogProbs>& scores, int64_t begin, i
   return scores ? scores->log_probs_R.slice(0, begin, end) : at::Tensor();
 }
 
-void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInputs& inputs) {
+// KLs over the vocabulary need both distributions at hand.
+void check_full_kl(const Policy& policy, const ObjectiveSpec& spec, const UpdateInputs& inputs) {
   constexpr const char* op = "forward_backward";
+  check(!has_full_kl(spec.kl_prcp) || inputs.recompute != nullptr, op,
+        "klPrcp.estimator: full needs recompute; of a constant masked branch only log-probs are kept", "E_VALUE");
+  if (!has_full_kl(spec.kl_ref)) return;
+  check(inputs.reference != nullptr, op, "klRef.estimator: full needs the reference itself", "E_VALUE");
+  check(inputs.reference->options.device == policy.options.device &&
+            inputs.reference->config.text.vocab_size == policy.config.text.vocab_size,
+        op, "reference: expected the policy's device and vocabulary", "E_VALUE");
+}
+
+void check_inputs(const Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
+                  const UpdateInputs& inputs) {
+  constexpr const char* op = "forward_backward";
+  check_full_kl(policy, spec, inputs);
   check(policy.options.trained, op, "the policy was opened without gradients", "E_VALUE");
   check(0 <= inputs.first_group && inputs.first_group < inputs.last_group &&
             inputs.last_group <= static_cast<int64_t>(batch.groups.size()),
@@ -89,19 +104,24 @@ class MicroStep {
   void whole(const MicroBatch& part, ObjectiveBatch micro) {
     std::vector<const GroupInput*> groups;
     for (const auto& group : part.groups) groups.push_back(&group);
-    const auto score = [&](const MaskedView* view) {
-      return score_groups(policy_, groups, inputs_.temperature, spec_.full_entropy, view);
+    const auto score = [&](const PredictingRows& rows) {
+      return score_rows(policy_, rows, inputs_.temperature, spec_.full_entropy);
     };
-    const auto scores = score(nullptr);
+    const auto rows = predicting_rows(policy_, groups, nullptr);
+    const auto scores = score(rows);
     measure_rollout(scores.log_probs_N.detach(), part.first_token);
     micro.log_probs_R = scores.log_probs_N;
     micro.entropy_R = scores.entropy_N;
     if (!micro.old_log_probs_R.defined()) micro.old_log_probs_R = scores.log_probs_N.detach();
     if (inputs_.recompute != nullptr) {
-      const auto masked = score(inputs_.recompute);
+      const auto masked_rows = predicting_rows(policy_, groups, inputs_.recompute);
+      const auto masked = score(masked_rows);
       micro.aug_log_probs_R = masked.log_probs_N;
       micro.aug_entropy_R = masked.entropy_N;
+      if (has_full_kl(spec_.kl_prcp))
+        micro.aug_kl_R = full_kl(rows.hidden_RD, {masked_rows.hidden_RD, policy_.language.head});
     }
+    if (has_full_kl(spec_.kl_ref)) micro.ref_kl_R = full_kl(rows.hidden_RD, reference_rows(groups));
     const auto result = objective(spec_, micro);
     torch::autograd::backward({result.loss}, {});
     add(result, begin_responses(micro), 0);
@@ -130,6 +150,16 @@ class MicroStep {
     if (!spec_.kl_prcp) return {};
     const auto count = static_cast<int64_t>(micro.response_lengths.size());
     return kl_sums_.emplace_back(at::zeros({count}, at::TensorOptions(at::kDouble).device(tensor_device())));
+  }
+  HeadInput reference_rows(const std::vector<const GroupInput*>& groups) const {
+    const at::NoGradGuard no_grad;
+    const auto& reference = *inputs_.reference;
+    return {predicting_rows(reference, groups, nullptr).hidden_RD, {reference.language.head.value.detach(), {}}};
+  }
+  // [R] KL over the vocabulary of the policy to what the other hidden states predict.
+  at::Tensor full_kl(const at::Tensor& hidden_RD, const HeadInput& other) const {
+    const FlopScope scope(FlopPhase::kHead);
+    return kl_divergence({hidden_RD, policy_.language.head}, other, {inputs_.temperature});
   }
   // Of the tokens [first_token, ...) of the batch.
   void measure_rollout(const at::Tensor& log_probs_R, int64_t first_token) {
@@ -188,7 +218,7 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
 
 UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
                               const UpdateInputs& inputs, const Watch& watch) {
-  check_inputs(policy, batch, inputs);
+  check_inputs(policy, batch, spec, inputs);
   try {
     return add_gradient(policy, batch, spec, inputs, watch);
   } catch (...) {

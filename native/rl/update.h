@@ -14,10 +14,11 @@ struct UpdateInputs {
   std::shared_ptr<const LogProbs> ref_log_probs;      // null without a reference
   std::shared_ptr<const LogProbs> aug_log_probs;      // null without PAPO terms or with `recompute`
   std::shared_ptr<const LogProbs> rollout_log_probs;  // to measure the policy's own against; null: nothing measured
-  const MaskedView* recompute = nullptr;              // run the masked branch with gradient
-  at::Tensor advantages_R;     // per-token advantages of the whole batch; undefined: in the weights
-  ResponseWeights weights;     // of the optimizer batch's responses
-  int64_t max_tokens = 16384;  // rows a micro-batch
+  std::shared_ptr<const Policy> reference;  // run beside the policy for a KL to it over the vocabulary; else null
+  const MaskedView* recompute = nullptr;    // run the masked branch with gradient
+  at::Tensor advantages_R;                  // per-token advantages of the whole batch; undefined: in the weights
+  ResponseWeights weights;                  // of the optimizer batch's responses
+  int64_t max_tokens = 16384;               // rows a micro-batch
   int64_t chunk_bytes = HeadOptions{}.chunk_bytes;  // of logits that exist at a time
 };
 

@@ -123,6 +123,25 @@ test.each([false, true])("an update with a trained masked branch costs two, a ma
   );
 });
 
+test("KLs over the vocabulary cost the head's products again, and a pass of the reference", async () => {
+  const policy = await tinyPolicy();
+  const reference = await tinyPolicy({ trained: false }, 2);
+  const { oldLogProbs } = await nearLogProbs(policy, groups(), {});
+  const spec: LossSpec = {
+    ...plainSpec,
+    klRef: { coef: 0.1, estimator: "full" },
+    klPrcp: { coef: 0.1, estimator: "full" },
+  };
+  await native.takeFlops();
+  const inputs = inputsFor(groups(), { oldLogProbs, reference, recompute: maskedView });
+  await native.forwardBackward(policy, batchOf(groups()), spec, inputs);
+  const forward = passFlops(tinyConfig, shapes(groups()));
+  // The plain branch 12 (log-probs and both KLs), the masked one 5 (log-probs without gradient), the reference 2.
+  const update = (products: number) =>
+    updateFlops(forward, { recompute: false, freezeVisionTower: false, headProducts: products });
+  expectCounted(await native.takeFlops(), update(12), update(5), { ...forward, head: 2 * forward.head });
+});
+
 const rolloutSpec = (n: number, maxTokens: number): GenerateSpec => ({
   ...{ temperature: 1, topP: 1, topK: -1, n, maxTokens, stopIds: [7], forbiddenIds: [] },
   ...{ seed: 1, purpose: 0, step: 0, maxConcurrent: 4 },

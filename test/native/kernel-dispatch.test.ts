@@ -20,6 +20,7 @@ import {
   metricDifference,
   mixedGroups,
   nearLogProbs,
+  nearPolicy,
   relativeDifference,
   score,
   setWeight,
@@ -170,7 +171,11 @@ async function wholeStep(options: Partial<PolicyOptions>, spec: LossSpec, more: 
   await testing.kernelLaunches();
   const policy = await tinyPolicy(options);
   const scores = await nearLogProbs(policy, groups, options);
-  const { report, gradient } = await update(policy, groups, spec, { ...scores, maxTokens: 60, ...more });
+  const reference = spec.klRef?.estimator === "full" ? { reference: await nearPolicy(options, 0.03, 2) } : {};
+  const { report, gradient } = await update(policy, groups, spec, {
+    ...{ ...scores, ...reference, maxTokens: 60 },
+    ...more,
+  });
   const optimizer = keep(await native.createOptimizer(policy, adamw));
   const { gradNorm } = await native.optimizerStep(optimizer, policy, 1e-3, 0.1);
   const scored: Values = new Map(
@@ -203,11 +208,17 @@ const stepSpecs: Record<string, readonly [LossSpec, Partial<UpdateInputs>]> = {
   ],
   "entropies over the vocabulary": [{ ...plainSpec, oriEntropyCoef: 0.2, entropy: "full" }, {}],
   GSPO: [{ ...plainSpec, policyLoss: "gspo", clipLow: 0.05, clipHigh: 0.05 }, {}],
+  "KLs over the vocabulary": [
+    { ...plainSpec, klRef: { coef: 0.2, estimator: "full" }, klPrcp: { coef: 0.2, estimator: "full" } },
+    { recompute: maskedView },
+  ],
   "a recomputed masked branch": [
     { ...plainSpec, klPrcp: { coef: 0.2, estimator: "k3" } },
     { recompute: { ...maskedView, fill: "noise", exact: true } },
   ],
 };
+
+const klLaunches = ["kl_divergence", "kl_divergence_backward_"];
 
 /** What a step launches beside the objective's kernel and, with pictures masked on the device, theirs. */
 const stepLaunches = [
@@ -231,8 +242,11 @@ describe.each(Object.entries(stepSpecs))("a whole step, %s", (name, [spec, more]
     const cpu = await wholeStep({ device: "cpu" }, spec, more);
     const emulated = await wholeStep({ device: "emulated" }, spec, more);
     expect(cpu.launches).toEqual([]);
-    const hasKernel = name !== "GSPO" && spec.entropy !== "full";
-    expect(emulated.launches).toEqual([...stepLaunches, ...(hasKernel ? ["objective"] : [])].sort());
+    const fullKl = spec.klRef?.estimator === "full";
+    const hasKernel = name !== "GSPO" && spec.entropy !== "full" && !fullKl;
+    expect(emulated.launches).toEqual(
+      [...stepLaunches, ...(hasKernel ? ["objective"] : []), ...(fullKl ? klLaunches : [])].sort(),
+    );
     expect(worstScore(emulated.logProbs, cpu.logProbs)).toBeLessThan(1e-5);
     expect(metricDifference(emulated.report, cpu.report)).toBeLessThan(1e-5);
     expect(emulated.report.numTokens).toBe(cpu.report.numTokens);

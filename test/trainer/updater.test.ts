@@ -202,6 +202,15 @@ test("one optimizer step needs no pass for old log-probs, unless the KL is taken
   );
 });
 
+test("a KL over the vocabulary runs the reference in the update: 0 in a step's first optimizer step, then not", async () => {
+  const full = ["algorithm.klRef.mode=loss", "algorithm.klRef.estimator=full"];
+  const { result, phases } = await moved(settings(...full));
+  expect(phases).not.toContain("ref");
+  expect(result.metrics["actor/kl_loss"]).toBeGreaterThan(1e-3);
+  const one = await moved(settings(...full, "optim.globalBatchSize=4"));
+  expect(one.result.metrics["actor/kl_loss"]).toBeCloseTo(0, 6);
+});
+
 test("forward passes that are not finite are counted as skipped, and leave the update's weights as they were", async () => {
   const config = settings("optim.globalBatchSize=4", "aug.grad=recompute");
   const spoil = async ({ handle }: Policy) => {
