@@ -42,6 +42,8 @@ export type FinishReason = "stop" | "length";
 export interface Response {
   /** [R] token ids, the stop token included when there is one. */
   readonly ids: Int32Array;
+  /** [R] nats: of each id under softmax(logits / temperature) when it was sampled. */
+  readonly logProbs: Float32Array;
   readonly finishReason: FinishReason;
   /** Decoded, special tokens skipped. */
   readonly text: string;

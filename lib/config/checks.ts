@@ -44,6 +44,22 @@ const entropyScale: Check = ({ algorithm: { klPrcp, entropy } }) => {
   return ["algorithm.klPrcp.coef", `expected a number > 0 (${why}), got ${klPrcp.coef}`];
 };
 
+const fullKlInLoss: Check = ({ algorithm: { klRef } }) =>
+  klRef.mode === "reward" &&
+  klRef.estimator === "full" && [
+    "algorithm.klRef.estimator",
+    "expected k1, abs, mse or k3 (the reward's KL is of the sampled tokens; full needs algorithm.klRef.mode: loss), got full",
+  ];
+
+const fullKlRecomputed: Check = ({ algorithm: { klPrcp }, aug }) =>
+  klPrcp.enabled &&
+  klPrcp.estimator === "full" &&
+  aug.grad === "none" && [
+    "algorithm.klPrcp.estimator",
+    "expected k1, abs, mse or k3 (of a constant masked branch only log-probs are kept; full needs aug.grad: recompute), " +
+      "got full",
+  ];
+
 const pixelOrder: Check = ({ data }) =>
   data.minPixels > data.maxPixels && [
     "data.minPixels",
@@ -74,7 +90,7 @@ const warmupFits: Check = ({ optim, trainer }) =>
 const valOnlyHasData: Check = ({ data, trainer }) =>
   trainer.valOnly && data.val === null && ["data.val", "expected a data set (trainer.valOnly), got null"];
 
-const groupChecks = [needsGroup, wholeMicroBatches];
+const groupChecks = [needsGroup, wholeMicroBatches, fullKlInLoss, fullKlRecomputed];
 const checks = [wholeMinibatches, entropyScale, pixelOrder, filterOrder, overlongFits, warmupFits, valOnlyHasData];
 
 /**

@@ -4,7 +4,7 @@ import { basename, resolve } from "node:path";
 import { translateReward } from "./easyr1-reward.ts";
 import { isOn, put, read } from "./easyr1-state.ts";
 import type { Translation } from "./easyr1-state.ts";
-import { translateUnread } from "./easyr1-unread.ts";
+import { translateDiscounts } from "./easyr1-discounts.ts";
 import { builtInFormatPrompts } from "./paths.ts";
 import { settingAt, toPlain } from "./tree.ts";
 
@@ -59,7 +59,7 @@ function translateSwitched(state: Translation, { use, value, fallback, to }: Swi
 export function translateJoint(state: Translation): void {
   for (const pair of switchedKeys) translateSwitched(state, pair);
   translateKlMode(state);
-  translateUnread(state);
+  translateDiscounts(state);
   translateIncorrectWeighting(state);
   translateReward(state);
   translateFormatPrompt(state);

@@ -51,8 +51,8 @@ export function truth(value: unknown): unknown {
 
 const switched = (to: string): ReferenceKey => ({ to, convert: (value) => ({ value: truth(value) }) });
 
-/** Papo's name of a KL estimator. */
-export const convertEstimator = oneOf({ kl: "k1", abs: "abs", mse: "mse", low_var_kl: "k3" });
+/** Papo's names of KL estimators. */
+const estimators = { kl: "k1", abs: "abs", mse: "mse", low_var_kl: "k3", full: "full" };
 
 const noCritic = ignored("papo has no critic");
 const sharding = ignored("papo has its own parallelism");
@@ -91,7 +91,7 @@ const algorithmKeys: Record<string, ReferenceKey> = {
   "algorithm.adv_estimator": moved("algorithm.advantage"),
   "algorithm.disable_kl": joint,
   "algorithm.use_kl_loss": joint,
-  "algorithm.kl_penalty": jointly("algorithm.klRef.estimator"),
+  "algorithm.kl_penalty": renamed("algorithm.klRef.estimator", estimators),
   "algorithm.kl_coef": moved("algorithm.klRef.coef"),
   "algorithm.kl_type": moved("algorithm.klRef.type"),
   "algorithm.kl_horizon": moved("algorithm.klRef.horizon"),
@@ -108,7 +108,7 @@ const algorithmKeys: Record<string, ReferenceKey> = {
   "algorithm.kl_prcp_schedule_args.start_value": moved("algorithm.klPrcp.annealing.start"),
   "algorithm.kl_prcp_schedule_args.end_value": moved("algorithm.klPrcp.annealing.end"),
   "algorithm.kl_prcp_schedule_args.annealing_ratio": moved("algorithm.klPrcp.annealing.ratio"),
-  "algorithm.kl_prcp_penalty": jointly("algorithm.klPrcp.estimator"),
+  "algorithm.kl_prcp_penalty": renamed("algorithm.klPrcp.estimator", estimators),
   "algorithm.kl_prcp_coef": moved("algorithm.klPrcp.coef"),
   "algorithm.kl_prcp_apply_mode": renamed("algorithm.klPrcp.applyMode", {
     all: "all",

@@ -5,8 +5,10 @@ import { choice, flag, integer, real, text } from "./fields.ts";
 /** Advantage estimators that divide a prompt's responses into a baseline and so need two or more of them. */
 export const groupAdvantages = ["grpo", "dapo", "rloo", "dr_grpo"] as const;
 
-const estimators = ["k1", "abs", "mse", "k3"] as const;
-const estimatorText = "KL estimator: k1 x - y, abs |x - y|, mse (x - y)^2 / 2, k3 e^(y-x) - (y-x) - 1 with both clamps";
+const estimators = ["k1", "abs", "mse", "k3", "full"] as const;
+const estimatorText =
+  "KL estimator: k1 x - y, abs |x - y|, mse (x - y)^2 / 2, k3 e^(y-x) - (y-x) - 1 with both clamps; full: the KL itself, " +
+  "over the vocabulary, ";
 
 const advantageNames = ["grpo", "dapo", "rloo", "reinforce_plus_plus", "remax", "dr_grpo"] as const;
 const advantageSchema = z.enum(advantageNames, {
@@ -20,7 +22,7 @@ const klRefSchema = z.strictObject({
   mode: choice(["off", "loss", "reward"])
     .default("reward")
     .describe("Where the KL to the frozen initial policy goes; off: no reference is held"),
-  estimator: choice(estimators).default("k1").describe(estimatorText),
+  estimator: choice(estimators).default("k1").describe(`${estimatorText}in mode loss`),
   coef: real({ min: 0 }).default(1e-3).describe("beta: weight of the term, or of the penalty on the reward"),
   type: choice(["fixed", "adaptive"]).default("fixed").describe("Controller of coef in mode reward"),
   horizon: real({ above: 0 }).default(10_000).describe("Adaptive controller: responses until coef has followed"),
@@ -39,7 +41,7 @@ const annealingSchema = z.strictObject({
 const klPrcpSchema = z.strictObject({
   enabled: flag().default(false).describe("Implicit perception loss: raise the KL to the policy on the masked picture"),
   coef: real({ min: 0 }).default(1e-3).describe("gamma: weight of the term, which is subtracted from the loss"),
-  estimator: choice(estimators).default("k1").describe(estimatorText),
+  estimator: choice(estimators).default("k1").describe(`${estimatorText}with aug.grad: recompute`),
   schedule: choice(["fixed", "annealing"]).default("fixed").describe("How the weight moves over the run"),
   annealing: annealingSchema.prefault({}).describe("Line that schedule: annealing follows"),
   applyMode: choice(["all", "correct", "incorrect", "weighted"])
@@ -90,6 +92,12 @@ export const algorithmSchema = z.strictObject({
     .prefault({})
     .describe("Clips of policyLoss: gspo"),
   epochs: integer({ min: 1 }).default(1).describe("Passes over a step's rollout batch"),
+  oldLogProbs: choice(["scored", "rollout"])
+    .default("scored")
+    .describe(
+      "Where the ratio's old log-probs come from: scored in a pass of their own, or the rollout's own, which saves that " +
+        "pass (rollout/log_prob_diff_* says how far the two are apart)",
+    ),
   klRef: klRefSchema.prefault({}).describe("KL to the reference"),
   klPrcp: klPrcpSchema.prefault({}).describe("Implicit perception loss (PAPO)"),
   entropy: entropySchema.prefault({}).describe("Double entropy loss; both terms are minimised"),

@@ -23,6 +23,8 @@ const masksPictures = ({ algorithm, aug }: ResolvedRun) =>
 const entropyActs = ({ algorithm: { entropy }, aug }: ResolvedRun) =>
   entropy.oriCoef > 0 || (aug.grad === "recompute" && entropy.augCoef > 0);
 const klInReward = ({ algorithm }: ResolvedRun) => algorithm.klRef.mode === "reward";
+const readsOldLogProbs = (run: ResolvedRun) =>
+  klInReward(run) || run.algorithm.epochs > 1 || run.data.rolloutBatchSize > run.optim.globalBatchSize;
 const isMathReward = ({ reward }: ResolvedRun) => reward.type === "math";
 
 const rules: readonly Rule[] = [
@@ -89,6 +91,14 @@ const rules: readonly Rule[] = [
     keys: under("algorithm", "clipRatioLow clipRatioHigh clipRatioDual"),
     acts: ({ algorithm }) => algorithm.policyLoss === "ppo",
     needs: "algorithm.policyLoss: ppo (gspo has clips of its own, algorithm.gspo)",
+  },
+  {
+    keys: ["algorithm.oldLogProbs"],
+    acts: readsOldLogProbs,
+    needs:
+      "several optimizer steps a training step (data.rolloutBatchSize above optim.globalBatchSize, or algorithm.epochs " +
+      "above 1) or algorithm.klRef.mode: reward",
+    neutral: ["scored"],
   },
   {
     keys: ["algorithm.gspo"],

@@ -230,6 +230,10 @@ export interface UpdateInputs {
   readonly oldLogProbs?: LogProbsHandle;
   readonly refLogProbs?: LogProbsHandle;
   readonly augLogProbs?: LogProbsHandle;
+  /** Of the whole batch, as the rollout had them: the report says how far the update's own are from them. */
+  readonly rolloutLogProbs?: LogProbsHandle;
+  /** Run without gradient beside the policy, for a KL to it over the vocabulary. */
+  readonly reference?: PolicyHandle;
   /** Run the masked branch with gradient in place of augLogProbs. */
   readonly recompute?: MaskedView;
   /** Per-token advantages of the whole batch in place of those in the weights. */
@@ -244,6 +248,8 @@ export interface LossReport {
   readonly numTokens: number;
   /** [n] mean perception KL of each response; empty without klPrcp. */
   readonly perceptionKl: Float64Array;
+  /** |log-prob - log-prob of the rollout| over the optimizer batch's tokens, nats; there with rolloutLogProbs. */
+  readonly rolloutDifference?: { readonly max: number; readonly mean: number };
   /** First decoder layers, and vision blocks, that ran again in the backward pass: the most of any micro-batch. */
   readonly recomputedLayers: number;
   readonly recomputedBlocks: number;
@@ -413,6 +419,11 @@ export interface NativeModule {
     options: ScoreOptions & { readonly view: MaskedView; readonly firstGroup: number },
     watch?: WatchOptions,
   ): Promise<{ readonly plain: LogProbsHandle; readonly masked: LogProbsHandle }>;
+  /**
+   * Log-probs that are known already, one row a response in batch order, one number a token. E_SHAPE when the rows are
+   * not those of the batch.
+   */
+  createLogProbs(policy: PolicyHandle, batch: BatchHandle, values: readonly Float32Array[]): Promise<LogProbsHandle>;
   /** [R], packed response after response. */
   logProbValues(logProbs: LogProbsHandle): Promise<Float64Array>;
   /** [n] mean over each response's tokens; 0 for one without. */
@@ -483,6 +494,8 @@ export interface NativeModule {
 
 /** KL estimators on the sampled tokens; k1 and k3 are the reference's `kl` and `low_var_kl`. */
 export type KlEstimator = "k1" | "abs" | "mse" | "k3";
+/** In a loss also the KL itself, over the whole vocabulary. */
+export type LossKl = KlEstimator | "full";
 
 /** What to optimise: the terms of the loss and their coefficients at one step. Absent parts are not computed. */
 export interface LossSpec {
@@ -492,11 +505,13 @@ export interface LossSpec {
   readonly clipHigh: number;
   /** Dual clip of tokens with a negative advantage; >= 1. */
   readonly clipDual?: number;
-  readonly klRef?: { readonly coef: number; readonly estimator: KlEstimator };
+  /** full: with UpdateInputs.reference in place of refLogProbs. */
+  readonly klRef?: { readonly coef: number; readonly estimator: LossKl };
   readonly klPrcp?: {
     /** The schedule's value at this step. */
     readonly coef: number;
-    readonly estimator: KlEstimator;
+    /** full: with UpdateInputs.recompute alone. */
+    readonly estimator: LossKl;
     /** In (0, 1): only tokens at or above the (1 - p)-quantile of their response. */
     readonly tokenTopP?: number;
     /** Upper bound per token. */
@@ -536,6 +551,9 @@ export interface ObjectiveTokens {
   readonly entropy?: Float64Array;
   readonly augEntropy?: Float64Array;
   readonly advantages?: Float64Array;
+  /** KLs over the vocabulary. */
+  readonly refKl?: Float64Array;
+  readonly augKl?: Float64Array;
 }
 
 export interface ObjectiveReport {

@@ -26,15 +26,16 @@ export interface UpdateCosts {
   /** What is run again in the backward pass (model.activationCheckpoint). */
   readonly recompute: RecomputedShare;
   readonly freezeVisionTower: boolean;
-  /** Products of the head: 3 where the gradient is formed in the forward pass, 4 where logits are formed twice. */
-  readonly headProducts: 3 | 4;
+  /** Products of the head (headProducts). */
+  readonly headProducts: number;
 }
 
 /** The passes of a step. */
 export interface StepPasses {
-  /** Groups from this one on need a pass for their old log-probs; the number of groups: none do. */
+  /** Groups from this one on have a pass for their old log-probs; the number of groups: none have. */
   readonly oldFrom: number;
-  readonly ref: boolean;
+  /** The reference: not run, scored, or run beside each update for a KL over the vocabulary. */
+  readonly ref: "none" | "scored" | "beside";
   /** The masked pictures: not run, scored without gradient, or a second branch of the update. */
   readonly aug: "none" | "scored" | "trained";
   /** Each response has a masked picture, and so a prompt, of its own. */
@@ -56,17 +57,29 @@ export interface StepFlops {
 
 /**
  * As native/rl/update.cc has it: where the loss is a sum of one function of each token's log-prob, the head's gradient
- * is formed while the logits are there, else logits are formed again in the backward pass.
+ * is formed while the logits are there (3 products), else logits are formed again in the backward pass (4). A KL over
+ * the vocabulary does that once more, on each branch of the policy that it compares; the masked branch's log-probs are
+ * then scored alone, unless its entropy has a coefficient. With a trained masked branch the mean of the two.
  */
-export function headProducts({ policyLoss, entropy, klPrcp }: AlgorithmConfig, trainedAug: boolean): 3 | 4 {
+export function headProducts(algorithm: AlgorithmConfig, trainedAug: boolean): number {
+  const { policyLoss, entropy, klPrcp } = algorithm;
   const ofOneToken = policyLoss === "ppo" && entropy.kind === "sampled";
-  return ofOneToken && !(klPrcp.enabled && klPrcp.tokenTopP !== null) && !trainedAug ? 3 : 4;
+  const fullPrcp = klPrcp.enabled && klPrcp.estimator === "full";
+  const fullRef = hasFullRef(algorithm);
+  if (ofOneToken && !(klPrcp.enabled && klPrcp.tokenTopP !== null) && !trainedAug && !fullRef) return 3;
+  const plain = 4 + (fullPrcp ? 4 : 0) + (fullRef ? 4 : 0);
+  const masked = fullPrcp ? 4 + (entropy.augCoef > 0 ? 4 : 1) : 4;
+  return trainedAug ? (plain + masked) / 2 : plain;
+}
+
+function hasFullRef({ klRef }: AlgorithmConfig): boolean {
+  return klRef.mode === "loss" && klRef.estimator === "full";
 }
 
 /**
  * The passes of a run's step over `numGroups` groups. While the weights are still the rollout's, old is the new log-prob
  * without its gradient, so the groups of the first optimizer step need no pass of their own; a KL in the reward needs
- * the old log-probs of all, and so do further epochs. Source: lib/trainer/score-step.ts.
+ * the old log-probs of all, and so do further epochs; the rollout's own need no pass. Source: lib/trainer/score-step.ts.
  */
 export function papoPasses(
   { model, algorithm, aug, optim }: RunConfig,
@@ -74,11 +87,12 @@ export function papoPasses(
   recompute: RecomputedShare,
 ): StepPasses {
   const all = algorithm.klRef.mode === "reward" || algorithm.epochs > 1;
+  const scored = algorithm.oldLogProbs === "scored";
   const augmented = needsAugLogProbs(algorithm);
   const trained = augmented && aug.grad === "recompute";
   return {
-    oldFrom: all ? 0 : Math.min(numGroups, optim.globalBatchSize),
-    ref: algorithm.klRef.mode !== "off",
+    oldFrom: !scored ? numGroups : all ? 0 : Math.min(numGroups, optim.globalBatchSize),
+    ref: algorithm.klRef.mode === "off" ? "none" : hasFullRef(algorithm) ? "beside" : "scored",
     aug: !augmented ? "none" : trained ? "trained" : "scored",
     augPerResponse: aug.per === "response",
     update: {
@@ -133,6 +147,12 @@ export function unshared(groups: readonly GroupShape[]): GroupShape[] {
   return groups.flatMap((group) => group.responseLengths.map((length) => ({ ...group, responseLengths: [length] })));
 }
 
+/** Beside an update logits are formed there and in the backward pass, in every epoch. */
+function refFlops(forward: PassFlops, { ref, epochs }: StepPasses): PassFlops {
+  const times = { none: 0, scored: 1, beside: epochs }[ref];
+  return scaleFlops(forward, (part) => (ref === "beside" && part === "head" ? 2 * times : times));
+}
+
 /**
  * FLOP of one step over its groups, in their order. A tower runs once a picture for the weights that it has: scoring has
  * the plain pictures' embeddings from the rollout, and of a frozen tower so have the reference, which is taken to have
@@ -152,7 +172,7 @@ export function stepFlops(model: ModelSizes, groups: readonly GroupShape[], pass
     prefill: prefillFlops(model, groups),
     decode: decodeFlops(model, groups),
     old: withoutTower(passFlops(model, groups.slice(passes.oldFrom))),
-    ref: passes.ref ? known(forward) : nothing,
+    ref: refFlops(known(forward), passes),
     aug: passes.aug === "scored" ? masked : nothing,
     update: addFlops([scaleFlops(epoch, () => passes.epochs), firstEpoch]),
   };

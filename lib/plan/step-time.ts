@@ -87,7 +87,7 @@ export function papoStep(work: StepWork, { concurrentResponses, recomputed }: St
     images: prompts * group.grids.length * (1 + masked) * calibration.imageSeconds,
     ...sampled,
     old: passSeconds("old"),
-    ref: passSeconds("ref") + (passes.ref ? gatherSeconds(work, share) : 0),
+    ref: passSeconds("ref") + (passes.ref !== "none" ? gatherSeconds(work, share) : 0),
     aug: passSeconds("aug"),
     update: passSeconds("update"),
     optimizer: optimizerSeconds(work),

@@ -66,8 +66,9 @@ export class Rollout {
     );
     return prompts.map((prompt, index) => ({
       prompt,
-      responses: (sampled[index] ?? []).map(({ ids, stopped }) => ({
+      responses: (sampled[index] ?? []).map(({ ids, logProbs, stopped }) => ({
         ids,
+        logProbs,
         finishReason: stopped ? ("stop" as const) : ("length" as const),
         text: this.#processor.decode(ids),
       })),

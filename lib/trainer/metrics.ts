@@ -63,6 +63,8 @@ export const metricTable: readonly MetricRow[] = [
   ...rows("TFLOP/s", "last", ["perf/peak_tflops"]),
   ...rows("count", "sum", ["actor/skipped_updates", "data/skipped", "reward/symbolic_skipped"]),
   ...rows("count", "sum", ["rollout/rounds", "rollout/kept_groups", "rollout/generated_groups"]),
+  ...rows("nat", "max", ["rollout/log_prob_diff_max"]),
+  ...rows("nat", "mean", ["rollout/log_prob_diff_mean"]),
   ...spread("val/response_length", "token"),
   ...rows("count", "last", ["data/epoch"]),
 ];

@@ -14,9 +14,12 @@ import type { PhaseTimer } from "./step-metrics.ts";
 
 export interface Scores {
   readonly batch: BatchHandle;
+  /** Those that the tokens were sampled with. */
+  readonly rollout: LogProbsHandle;
   /**
-   * Of the rollout's weights; absent where every optimizer step takes its own log-probs without their gradient, nan in
-   * the groups of the first one where only later ones need them.
+   * Of the rollout's weights: `rollout` with algorithm.oldLogProbs: rollout. Scored ones are absent where every
+   * optimizer step takes its own log-probs without their gradient, and nan in the groups of the first one where only
+   * later ones need them.
    */
   readonly old?: LogProbsHandle;
   readonly ref?: LogProbsHandle;
@@ -39,6 +42,8 @@ export async function scoreStep(
 ): Promise<Scores> {
   const native = loadNative();
   const batch = handles.keep(native.createBatch(groups.map(groupInput)));
+  const sampled = groups.flatMap(({ responses }) => responses.map(({ logProbs }) => logProbs));
+  const rollout = handles.keep(await callNative({}, () => native.createLogProbs(policy.handle, batch, sampled)));
   const numTokens = tokenTotals(groups);
   const options: ScoreOptions = {
     temperature: config.rollout.temperature,
@@ -91,16 +96,20 @@ export async function scoreStep(
   };
   return {
     batch,
+    rollout,
+    ...(config.algorithm.oldLogProbs === "rollout" ? { old: rollout } : {}),
     ...(needsOld && needsAug ? await both() : needsOld ? await old() : needsAug ? await aug() : {}),
-    ...(reference ? await ref(reference) : {}),
+    // A KL over the vocabulary needs more than log-probs: the update runs the reference beside the policy.
+    ...(reference && config.algorithm.klRef.estimator !== "full" ? await ref(reference) : {}),
   };
 }
 
 /**
- * The first group that needs old log-probs. In the first optimizer step the weights are those of the rollout, so its
- * old log-probs are its new ones; a KL inside the reward and further passes over the batch need all.
+ * The first group whose old log-probs are scored. In the first optimizer step the weights are those of the rollout, so
+ * its old log-probs are its new ones; a KL inside the reward and further passes over the batch need all.
  */
 function firstWithOld({ optim, algorithm }: RunConfig, numGroups: number): number {
+  if (algorithm.oldLogProbs === "rollout") return numGroups;
   if (algorithm.klRef.mode === "reward" || algorithm.epochs > 1) return 0;
   return Math.min(numGroups, optim.globalBatchSize);
 }

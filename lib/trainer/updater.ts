@@ -7,7 +7,7 @@ import { entropyDiscount, lossSpec, needsAugLogProbs } from "../algorithm/loss-s
 import { responseWeights } from "../algorithm/response-weights.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { NativeError } from "../errors.ts";
-import type { LogProbsHandle, LossSpec, UpdateInputs } from "../native/binding.ts";
+import type { LogProbsHandle, LossReport, LossSpec, UpdateInputs } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -78,12 +78,14 @@ export class Updater {
   async #advantages({ groups, greedyRewards }: UpdateBatch, { old, ref }: Scores, handles: StepHandles) {
     const { config, klController } = this.#parts;
     const { klRef, advantage } = config.algorithm;
+    const { estimator } = klRef;
     const overall = groups.map(({ rewards }) => rewards.map((reward) => reward.overall));
     const metrics: Record<string, number> = { ...spreadMetrics("critic/score", overall.flat()) };
     let inner = overall;
     let tokenAdvantages: LogProbsHandle | undefined;
-    const kl = old && ref && (await callNative({}, () => loadNative().klPerResponse(old, ref, klRef.estimator)));
-    if (klRef.mode === "reward" && kl) {
+    const scored = old && ref && estimator !== "full" ? ([old, ref, estimator] as const) : undefined;
+    const kl = scored && (await callNative({}, () => loadNative().klPerResponse(...scored)));
+    if (klRef.mode === "reward" && scored && kl) {
       const { coef } = klController;
       let next = 0;
       inner = overall.map((rewards) => rewards.map((reward) => reward - coef * (kl.sums[next++] ?? 0)));
@@ -92,8 +94,9 @@ export class Updater {
       metrics["critic/kl_coef"] = coef;
       klController.update(meanKl, kl.means.length);
       if (advantage === "reinforce_plus_plus") {
-        const options = { rewards: Float64Array.from(overall.flat()), estimator: klRef.estimator, coef };
-        tokenAdvantages = handles.keep(await callNative({}, () => loadNative().tokenAdvantages(old, ref, options)));
+        const [own, other, sampled] = scored;
+        const options = { rewards: Float64Array.from(overall.flat()), estimator: sampled, coef };
+        tokenAdvantages = handles.keep(await callNative({}, () => loadNative().tokenAdvantages(own, other, options)));
       }
     }
     Object.assign(metrics, spreadMetrics("critic/rewards", inner.flat()));
@@ -162,7 +165,7 @@ export class Updater {
     signal: AbortSignal | undefined,
     progress: (done: number) => void,
   ): Promise<MetricWeights & { metrics: StepMetrics; perceptionKl: Float64Array }> {
-    const { config, policy, optimizer } = this.#parts;
+    const { config, policy, reference, optimizer } = this.#parts;
     const { update, scores, advantage, range } = work;
     const native = loadNative();
     const part = update.groups.slice(range.first, range.last);
@@ -173,8 +176,9 @@ export class Updater {
       lastGroup: range.last,
       temperature: config.rollout.temperature,
       maxTokens: config.optim.microBatchTokens,
-      ...(scores.old && !work.isFirst ? { oldLogProbs: scores.old } : {}),
+      ...(work.isFirst ? { rolloutLogProbs: scores.rollout } : scores.old ? { oldLogProbs: scores.old } : {}),
       ...(scores.ref && config.algorithm.klRef.mode === "loss" ? { refLogProbs: scores.ref } : {}),
+      ...(reference && config.algorithm.klRef.estimator === "full" ? { reference: reference.handle } : {}),
       ...(scores.aug ? { augLogProbs: scores.aug } : {}),
       ...(needsAugLogProbs(config.algorithm) && config.aug.grad === "recompute"
         ? { recompute: maskedView(config) }
@@ -207,12 +211,18 @@ export class Updater {
     // Differs: the reference logs the total loss under this name.
     if (config.compat === "reference") metrics["actor/pg_loss"] = metrics["actor/total_loss"] ?? 0;
     return {
-      metrics: { ...metrics, ...recomputeMetrics(report), ...moved },
+      metrics: { ...metrics, ...recomputeMetrics(report), ...rolloutMetrics(report), ...moved },
       numTokens: report.numTokens,
       numAveraged: config.algorithm.lossAvgMode === "token" ? report.numTokens : rewards.length,
       perceptionKl: report.perceptionKl,
     };
   }
+}
+
+/** How far the rollout's log-probs are from those of the update's pass, where both are of the same weights. */
+function rolloutMetrics({ rolloutDifference }: LossReport): StepMetrics {
+  if (rolloutDifference === undefined) return {};
+  return { "rollout/log_prob_diff_max": rolloutDifference.max, "rollout/log_prob_diff_mean": rolloutDifference.mean };
 }
 
 /** The coefficients that act at this step. */

@@ -49,10 +49,15 @@ struct GradientReport {
 
 // The batch's tensors under the names of ObjectiveTokens in lib/native/binding.ts.
 std::vector<std::pair<const char*, at::Tensor ObjectiveBatch::*>> token_fields() {
-  return {{"logProbs", &ObjectiveBatch::log_probs_R},        {"oldLogProbs", &ObjectiveBatch::old_log_probs_R},
-          {"refLogProbs", &ObjectiveBatch::ref_log_probs_R}, {"augLogProbs", &ObjectiveBatch::aug_log_probs_R},
-          {"entropy", &ObjectiveBatch::entropy_R},           {"augEntropy", &ObjectiveBatch::aug_entropy_R},
-          {"advantages", &ObjectiveBatch::advantages_R}};
+  return {{"logProbs", &ObjectiveBatch::log_probs_R},
+          {"oldLogProbs", &ObjectiveBatch::old_log_probs_R},
+          {"refLogProbs", &ObjectiveBatch::ref_log_probs_R},
+          {"augLogProbs", &ObjectiveBatch::aug_log_probs_R},
+          {"entropy", &ObjectiveBatch::entropy_R},
+          {"augEntropy", &ObjectiveBatch::aug_entropy_R},
+          {"advantages", &ObjectiveBatch::advantages_R},
+          {"refKl", &ObjectiveBatch::ref_kl_R},
+          {"augKl", &ObjectiveBatch::aug_kl_R}};
 }
 
 // Every given tensor asks for a gradient, so that a test sees where one flows and where none does.

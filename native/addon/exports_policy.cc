@@ -234,15 +234,15 @@ Napi::Value CreateBatch(const Napi::CallbackInfo& info) {
   });
 }
 
-std::shared_ptr<LogProbs> log_probs_of(const GroupBatch& batch, const TokenScores& scores) {
-  auto out = std::make_shared<LogProbs>(LogProbs{scores.log_probs_N, scores.entropy_N, {}});
-  for (const auto& group : batch.groups)
-    for (const auto& response : group.responses) out->response_lengths.push_back(static_cast<int64_t>(response.size()));
-  return out;
+// Divides logits: 0, the greedy one of sampling, has no log-probs.
+double parse_temperature(const Fields& fields) {
+  const double temperature = fields.number("temperature");
+  fields.require(temperature > 0 && std::isfinite(temperature), "temperature", "a number above 0");
+  return temperature;
 }
 
 ScoreSpec parse_score_spec(const Fields& fields) {
-  return {fields.number("temperature"), fields.flag("entropy"), fields.integer("maxTokens")};
+  return {parse_temperature(fields), fields.flag("entropy"), fields.integer("maxTokens")};
 }
 
 // computeLogProbs(policy, batch, {temperature, entropy, view?, maxTokens, firstGroup?}, watch): Promise<LogProbsHandle>
@@ -294,6 +294,20 @@ Napi::Value ComputePlainAndMasked(const Napi::CallbackInfo& info) {
           out.Set("masked", make_handle(env, both.second));
           return out;
         });
+  });
+}
+
+// createLogProbs(policy, batch, values: Float32Array[]): Promise<LogProbsHandle>
+Napi::Value CreateLogProbs(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "create_log_probs";
+  return guarded(info.Env(), op, [&] {
+    auto policy = get_handle<Policy>(info[0], op);
+    auto batch = get_handle<GroupBatch>(info[1], op);
+    auto rows = parse_float_rows(info[2], op, "values");
+    return run_on_device(
+        info.Env(), op,
+        on_device_of(policy, [=, rows = std::move(rows)] { return given_log_probs(*policy, *batch, rows); }),
+        [](Napi::Env env, const std::shared_ptr<LogProbs>& values) { return make_handle(env, values); });
   });
 }
 
@@ -417,12 +431,14 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
     UpdateInputs inputs;
     inputs.first_group = fields.integer("firstGroup");
     inputs.last_group = fields.integer("lastGroup");
-    inputs.temperature = fields.number("temperature");
+    inputs.temperature = parse_temperature(fields);
     inputs.max_tokens = fields.integer("maxTokens");
     if (fields.has("chunkBytes")) inputs.chunk_bytes = fields.integer("chunkBytes");
     inputs.old_log_probs = optional_log_probs(fields, "oldLogProbs", op);
     inputs.ref_log_probs = optional_log_probs(fields, "refLogProbs", op);
     inputs.aug_log_probs = optional_log_probs(fields, "augLogProbs", op);
+    inputs.rollout_log_probs = optional_log_probs(fields, "rolloutLogProbs", op);
+    if (fields.has("reference")) inputs.reference = get_handle<Policy>(fields.get("reference"), op);
     const auto advantages = optional_log_probs(fields, "tokenAdvantages", op);
     if (advantages) inputs.advantages_R = advantages->log_probs_R;
     inputs.weights = parse_response_weights(fields.get("weights"));
@@ -443,6 +459,12 @@ Napi::Value ForwardBackward(const Napi::CallbackInfo& info) {
                            out.Set("recomputedBlocks", static_cast<double>(report.recomputed.blocks));
                            out.Set("predictedPeakBytes", report.predicted_peak);
                            out.Set("perceptionKl", to_doubles(env, report.perception_kl));
+                           if (report.rollout_difference) {
+                             auto difference = Napi::Object::New(env);
+                             difference.Set("max", report.rollout_difference->max);
+                             difference.Set("mean", report.rollout_difference->mean);
+                             out.Set("rolloutDifference", difference);
+                           }
                            return out;
                          });
   });
@@ -593,6 +615,7 @@ void export_policy(Napi::Env env, Napi::Object exports) {
   add("createBatch", CreateBatch);
   add("computeLogProbs", ComputeLogProbs);
   add("computePlainAndMasked", ComputePlainAndMasked);
+  add("createLogProbs", CreateLogProbs);
   add("logProbValues", LogProbValues);
   add("klPerResponse", KlSums);
   add("tokenAdvantages", TokenAdvantages);

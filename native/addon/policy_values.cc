@@ -88,6 +88,20 @@ GroupBatch parse_batch(Napi::Value value, const char* op) {
   return batch;
 }
 
+std::vector<std::vector<float>> parse_float_rows(Napi::Value value, const char* op, const std::string& where) {
+  check(value.IsArray(), op, where + ": expected an array", "E_VALUE");
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::vector<float>> rows;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto row = array.Get(i);
+    const bool fits = row.IsTypedArray() && row.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+    check(fits, op, where + "[" + std::to_string(i) + "]: expected a Float32Array", "E_VALUE");
+    const auto values = row.As<Napi::Float32Array>();
+    rows.emplace_back(values.Data(), values.Data() + values.ElementLength());
+  }
+  return rows;
+}
+
 GenerateSpec parse_generate_spec(Napi::Value value, const char* op) {
   const Fields fields(value, op, "spec");
   GenerateSpec spec;

@@ -32,6 +32,8 @@ at::ScalarType parse_dtype(const std::string& name, const char* op);       // fl
 at::ScalarType parse_file_dtype(const std::string& name, const char* op);  // F32, F64, BF16, F16, I64
 PromptInput parse_prompt(const Fields& fields);
 GroupBatch parse_batch(Napi::Value value, const char* op);
+// An array of Float32Arrays.
+std::vector<std::vector<float>> parse_float_rows(Napi::Value value, const char* op, const std::string& where);
 GenerateSpec parse_generate_spec(Napi::Value value, const char* op);
 // {ratio, patchPx, mode, exact, fill, seed, perResponse}; undefined: no view.
 std::optional<MaskedView> parse_masked_view(Napi::Value value);

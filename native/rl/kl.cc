@@ -21,8 +21,8 @@ KlEstimator parse_kl_estimator(const std::string& name, const char* op) {
   if (name == "abs") return KlEstimator::kAbs;
   if (name == "mse") return KlEstimator::kMse;
   if (name == "k3") return KlEstimator::kK3;
-  check(name != "full", op, "KL estimator: `full` needs whole distributions; use k1, abs, mse or k3", "E_VALUE");
-  throw Error("E_VALUE", op, "KL estimator: expected k1, abs, mse or k3, got " + name);
+  if (name == "full") return KlEstimator::kFull;
+  throw Error("E_VALUE", op, "KL estimator: expected k1, abs, mse, k3 or full, got " + name);
 }
 
 at::Tensor kl_estimate(const at::Tensor& log_probs_R, const at::Tensor& other_R, KlEstimator estimator) {
@@ -35,8 +35,14 @@ at::Tensor kl_estimate(const at::Tensor& log_probs_R, const at::Tensor& other_R,
       return at::square(log_probs_R - other_R) * 0.5;
     case KlEstimator::kK3:
       return k3(log_probs_R, other_R);
+    case KlEstimator::kFull:
+      break;
   }
-  throw Error("E_VALUE", "kl_estimate", "unknown estimator");
+  throw Error("E_VALUE", "kl_estimate", "KL estimator: `full` needs whole distributions; use k1, abs, mse or k3");
+}
+
+at::Tensor kl_of(const KlTokens& tokens, KlEstimator estimator) {
+  return estimator == KlEstimator::kFull ? tokens.full_R : kl_estimate(tokens.log_probs_R, tokens.other_R, estimator);
 }
 
 KlPerResponse kl_per_response(const at::Tensor& kl_R, const std::vector<int64_t>& response_lengths) {

@@ -61,12 +61,12 @@ PolicyTerm gspo_term(const at::Tensor& log_probs_R, const at::Tensor& old_log_pr
           at::zeros_like(log_ratio_R.detach())};
 }
 
-at::Tensor perception_term(const at::Tensor& log_probs_R, const at::Tensor& aug_log_probs_R,
-                           const at::Tensor& weights_R, const PerceptionSpec& spec, const Ragged& ragged) {
+at::Tensor perception_term(const KlTokens& tokens, const at::Tensor& weights_R, const PerceptionSpec& spec,
+                           const Ragged& ragged) {
   // Every estimator is 0 with a finite gradient at (0, 0), so dropped tokens cannot turn 0 * inf into NaN.
   const at::Tensor dropped_R = weights_R == 0;
-  const at::Tensor kl_R =
-      kl_estimate(log_probs_R.masked_fill(dropped_R, 0), aug_log_probs_R.masked_fill(dropped_R, 0), spec.estimator);
+  const auto kept = [&](const at::Tensor& x_R) { return x_R.defined() ? x_R.masked_fill(dropped_R, 0) : x_R; };
+  const at::Tensor kl_R = kl_of({kept(tokens.log_probs_R), kept(tokens.other_R), kept(tokens.full_R)}, spec.estimator);
   at::Tensor term_R = kl_R * weights_R;
   if (spec.token_top_p) term_R = keep_top_tokens(term_R, *spec.token_top_p, ragged);
   if (spec.clip) term_R = at::clamp(term_R, 0.0, *spec.clip);

@@ -37,9 +37,9 @@ struct PerceptionSpec {
 };
 
 // [R] perception KL of spec 1.6: estimate, times its response's weight, token selection, clipping, in this order.
-// A weight of 0 drops the token whatever its log-probs hold. Differentiable in both log-probs.
-at::Tensor perception_term(const at::Tensor& log_probs_R, const at::Tensor& aug_log_probs_R,
-                           const at::Tensor& weights_R, const PerceptionSpec& spec, const Ragged& ragged);
+// A weight of 0 drops the token whatever it holds. Differentiable in what the estimate is made of.
+at::Tensor perception_term(const KlTokens& tokens, const at::Tensor& weights_R, const PerceptionSpec& spec,
+                           const Ragged& ragged);
 
 // Sum of weights_R * values_R; a weight of 0 drops its value, infinities included.
 at::Tensor weighted_sum(const at::Tensor& values_R, const at::Tensor& weights_R);

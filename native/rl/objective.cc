@@ -38,8 +38,10 @@ void check_batch(const ObjectiveSpec& spec, const ObjectiveBatch& batch, int64_t
   };
   tokens(batch.log_probs_R, "log_probs", true);
   tokens(batch.old_log_probs_R, "old_log_probs", true);
-  tokens(batch.ref_log_probs_R, "ref_log_probs", spec.kl_ref.has_value());
+  tokens(batch.ref_log_probs_R, "ref_log_probs", spec.kl_ref && !has_full_kl(spec.kl_ref));
+  tokens(batch.ref_kl_R, "ref_kl", has_full_kl(spec.kl_ref));
   tokens(batch.aug_log_probs_R, "aug_log_probs", needs_aug(spec));
+  tokens(batch.aug_kl_R, "aug_kl", has_full_kl(spec.kl_prcp));
   tokens(batch.entropy_R, "entropy", spec.full_entropy && spec.ori_entropy_coef != 0);
   tokens(batch.aug_entropy_R, "aug_entropy", spec.full_entropy && spec.aug_entropy_coef != 0);
   tokens(batch.advantages_R, "advantages", false);
@@ -98,13 +100,16 @@ void add_policy(Accumulator& total, const ObjectiveSpec& spec, const ObjectiveBa
   total.measure("entropy_loss", weighted_sum(-batch.log_probs_R.detach(), weights.loss_R));
 }
 
+KlTokens perception_tokens(const ObjectiveBatch& batch) {
+  return {batch.log_probs_R, batch.aug_log_probs_R, batch.aug_kl_R};
+}
+
 void add_perception(Accumulator& total, const ObjectiveSpec& spec, const ObjectiveBatch& batch, const Ragged& ragged,
                     const TokenWeights& weights) {
   const at::Tensor prcp_R = batch.weights.prcp_weights.empty()
                                 ? at::ones_like(batch.log_probs_R)
                                 : spread(batch.weights.prcp_weights, ragged, batch.log_probs_R);
-  const at::Tensor kl_R =
-      perception_term(batch.log_probs_R, batch.aug_log_probs_R, prcp_R.detach(), *spec.kl_prcp, ragged);
+  const at::Tensor kl_R = perception_term(perception_tokens(batch), prcp_R.detach(), *spec.kl_prcp, ragged);
   total.add("kl_prcp_loss", -weighted_sum(kl_R, weights.loss_R), spec.kl_prcp->coef);
 }
 
@@ -127,7 +132,14 @@ ResponseWeights ResponseWeights::slice(int64_t begin, int64_t end) const {
 }
 
 bool is_separable(const ObjectiveSpec& spec) {
-  return spec.policy_loss == PolicyLoss::kPpo && !spec.full_entropy && !(spec.kl_prcp && spec.kl_prcp->token_top_p);
+  return spec.policy_loss == PolicyLoss::kPpo && !spec.full_entropy && !(spec.kl_prcp && spec.kl_prcp->token_top_p) &&
+         !has_full_kl(spec.kl_ref) && !has_full_kl(spec.kl_prcp);
+}
+
+bool has_full_kl(const std::optional<KlRefSpec>& kl_ref) { return kl_ref && kl_ref->estimator == KlEstimator::kFull; }
+
+bool has_full_kl(const std::optional<PerceptionSpec>& kl_prcp) {
+  return kl_prcp && kl_prcp->estimator == KlEstimator::kFull;
 }
 
 TokenRange slice_tokens(const ObjectiveBatch& batch, int64_t begin, int64_t end) {
@@ -147,7 +159,7 @@ TokenRange slice_tokens(const ObjectiveBatch& batch, int64_t begin, int64_t end)
   const auto part = [&](const at::Tensor& t) { return t.defined() ? t.slice(0, begin, end) : t; };
   return {{part(batch.log_probs_R), part(batch.old_log_probs_R), part(batch.ref_log_probs_R),
            part(batch.aug_log_probs_R), part(batch.entropy_R), part(batch.aug_entropy_R), part(batch.advantages_R),
-           std::move(lengths), batch.weights.slice(first, last)},
+           part(batch.ref_kl_R), part(batch.aug_kl_R), std::move(lengths), batch.weights.slice(first, last)},
           first};
 }
 
@@ -161,7 +173,7 @@ ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch
   Accumulator total;
   add_policy(total, spec, batch, ragged, weights);
   if (spec.kl_ref) {
-    const at::Tensor kl_R = kl_estimate(batch.log_probs_R, batch.ref_log_probs_R, spec.kl_ref->estimator);
+    const at::Tensor kl_R = kl_of({batch.log_probs_R, batch.ref_log_probs_R, batch.ref_kl_R}, spec.kl_ref->estimator);
     total.add("kl_loss", weighted_sum(kl_R, weights.loss_R), spec.kl_ref->coef);
   }
   if (spec.kl_prcp) add_perception(total, spec, batch, ragged, weights);
@@ -174,7 +186,7 @@ ObjectiveResult objective(const ObjectiveSpec& spec, const ObjectiveBatch& batch
   result.num_tokens = ragged.num_tokens;
   if (spec.kl_prcp) {
     const at::NoGradGuard no_grad;
-    const at::Tensor kl_R = kl_estimate(batch.log_probs_R, batch.aug_log_probs_R, spec.kl_prcp->estimator);
+    const at::Tensor kl_R = kl_of(perception_tokens(batch), spec.kl_prcp->estimator);
     result.perception_kl_sums = sum_per_response(kl_R.to(at::kDouble), ragged);
   }
   return result;

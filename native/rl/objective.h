@@ -48,13 +48,18 @@ struct ObjectiveBatch {
   at::Tensor entropy_R;        // with full_entropy: over the vocabulary, carries gradient
   at::Tensor aug_entropy_R;    // likewise on the masked picture
   at::Tensor advantages_R;     // undefined: weights.advantages
+  at::Tensor ref_kl_R;         // KL to the reference over the vocabulary, where that is its estimator; carries gradient
+  at::Tensor aug_kl_R;         // likewise to the policy on the masked picture
   std::vector<int64_t> response_lengths;
   ResponseWeights weights;
 };
 
 // Whether the loss is a sum of one function of each token's log-prob, so that its gradient at a token needs that token
-// alone: not GSPO, no quantile of a response's tokens, no entropies over the vocabulary.
+// alone: not GSPO, no quantile of a response's tokens, no entropies or KLs over the vocabulary.
 bool is_separable(const ObjectiveSpec& spec);
+// Whether the term is there and over the vocabulary.
+bool has_full_kl(const std::optional<KlRefSpec>& kl_ref);
+bool has_full_kl(const std::optional<PerceptionSpec>& kl_prcp);
 
 // Tokens [begin, end) of a batch as a batch; responses at its ends are cut, which a separable objective does not see.
 // `first_response` is that of its first piece.

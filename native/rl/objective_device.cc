@@ -19,6 +19,8 @@ kernels::KlKind kind_of(KlEstimator estimator) {
       return kernels::KlKind::kMse;
     case KlEstimator::kK3:
       return kernels::KlKind::kK3;
+    case KlEstimator::kFull:
+      break;
   }
   throw Error("E_VALUE", "objective", "unknown estimator");
 }

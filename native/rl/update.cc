@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/flops.h"
 #include "core/memory.h"
+#include "ops/kl_divergence.h"
 
 namespace papo {
 namespace {
@@ -12,8 +13,22 @@ at::Tensor slice(const std::shared_ptr<const LogProbs>& scores, int64_t begin, i
   return scores ? scores->log_probs_R.slice(0, begin, end) : at::Tensor();
 }
 
-void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInputs& inputs) {
+// KLs over the vocabulary need both distributions at hand.
+void check_full_kl(const Policy& policy, const ObjectiveSpec& spec, const UpdateInputs& inputs) {
   constexpr const char* op = "forward_backward";
+  check(!has_full_kl(spec.kl_prcp) || inputs.recompute != nullptr, op,
+        "klPrcp.estimator: full needs recompute; of a constant masked branch only log-probs are kept", "E_VALUE");
+  if (!has_full_kl(spec.kl_ref)) return;
+  check(inputs.reference != nullptr, op, "klRef.estimator: full needs the reference itself", "E_VALUE");
+  check(inputs.reference->options.device == policy.options.device &&
+            inputs.reference->config.text.vocab_size == policy.config.text.vocab_size,
+        op, "reference: expected the policy's device and vocabulary", "E_VALUE");
+}
+
+void check_inputs(const Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
+                  const UpdateInputs& inputs) {
+  constexpr const char* op = "forward_backward";
+  check_full_kl(policy, spec, inputs);
   check(policy.options.trained, op, "the policy was opened without gradients", "E_VALUE");
   check(0 <= inputs.first_group && inputs.first_group < inputs.last_group &&
             inputs.last_group <= static_cast<int64_t>(batch.groups.size()),
@@ -26,6 +41,8 @@ void check_inputs(const Policy& policy, const GroupBatch& batch, const UpdateInp
     check(values->empty() || static_cast<int64_t>(values->size()) == count, op,
           "weights: expected " + std::to_string(count) + " numbers, one a response, got " +
               std::to_string(values->size()));
+  check(!inputs.rollout_log_probs || inputs.rollout_log_probs->log_probs_R.size(0) == batch.token_offsets().back(), op,
+        "rollout_log_probs: expected " + std::to_string(batch.token_offsets().back()) + " tokens, those of the batch");
 }
 
 // What of the optimizer batch belongs to a micro-batch, but for the policy's own log-probs.
@@ -57,9 +74,9 @@ class MicroStep {
   void skip(const ObjectiveBatch& micro) { begin_responses(micro); }
 
   // The gradient of the log-probs is formed while the logits are there.
-  void separable(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro, const Recomputed& recomputed) {
+  void separable(const MicroBatch& part, ObjectiveBatch micro, const Recomputed& recomputed) {
     std::vector<ViewedGroup> plain;
-    for (const auto* group : groups) plain.push_back({group, nullptr});
+    for (const auto& group : part.groups) plain.push_back({&group, nullptr});
     const auto packed = pack_groups(policy_, plain, recomputed);
     const auto hidden_RD = predicting_hidden(policy_, packed);
     const auto targets_R = to_device(packed.targets);
@@ -80,23 +97,32 @@ class MicroStep {
       const FlopScope scope(FlopPhase::kHead);
       return head_gradient(hidden_RD.detach(), policy_.language.head, targets_R, options, loss_gradient);
     }();
+    measure_rollout(head.log_probs_N, part.first_token);
     if (hidden_RD.requires_grad()) torch::autograd::backward({hidden_RD}, {head.grad_hidden_ND});
   }
 
   // Log-probs first, then their loss: the head's logits are formed again in the backward pass.
-  void whole(const std::vector<const GroupInput*>& groups, ObjectiveBatch micro, const Recomputed& recomputed) {
-    const auto score = [&](const MaskedView* view) {
-      return score_groups(policy_, groups, inputs_.temperature, spec_.full_entropy, view, recomputed);
+  void whole(const MicroBatch& part, ObjectiveBatch micro, const Recomputed& recomputed) {
+    std::vector<const GroupInput*> groups;
+    for (const auto& group : part.groups) groups.push_back(&group);
+    const auto score = [&](const PredictingRows& rows) {
+      return score_rows(policy_, rows, inputs_.temperature, spec_.full_entropy);
     };
-    const auto scores = score(nullptr);
+    const auto rows = predicting_rows(policy_, groups, nullptr, recomputed);
+    const auto scores = score(rows);
+    measure_rollout(scores.log_probs_N.detach(), part.first_token);
     micro.log_probs_R = scores.log_probs_N;
     micro.entropy_R = scores.entropy_N;
     if (!micro.old_log_probs_R.defined()) micro.old_log_probs_R = scores.log_probs_N.detach();
     if (inputs_.recompute != nullptr) {
-      const auto masked = score(inputs_.recompute);
+      const auto masked_rows = predicting_rows(policy_, groups, inputs_.recompute, recomputed);
+      const auto masked = score(masked_rows);
       micro.aug_log_probs_R = masked.log_probs_N;
       micro.aug_entropy_R = masked.entropy_N;
+      if (has_full_kl(spec_.kl_prcp))
+        micro.aug_kl_R = full_kl(rows.hidden_RD, {masked_rows.hidden_RD, policy_.language.head});
     }
+    if (has_full_kl(spec_.kl_ref)) micro.ref_kl_R = full_kl(rows.hidden_RD, reference_rows(groups));
     const auto result = objective(spec_, micro);
     torch::autograd::backward({result.loss}, {});
     add(result, begin_responses(micro), 0);
@@ -105,9 +131,13 @@ class MicroStep {
   UpdateReport report() const {
     UpdateReport out;
     out.num_tokens = num_tokens_;
-    std::vector<at::Tensor> parts{metrics_};
+    std::vector<at::Tensor> parts{metrics_, rollout_difference_};
     parts.insert(parts.end(), kl_sums_.begin(), kl_sums_.end());
-    const auto values = to_doubles(at::cat(parts));
+    auto values = to_doubles(at::cat(parts));
+    const auto rollout = values.begin() + static_cast<int64_t>(names_.size());
+    if (inputs_.rollout_log_probs)
+      out.rollout_difference = {rollout[0], rollout[1] / static_cast<double>(std::max<int64_t>(1, num_tokens_))};
+    values.erase(rollout, rollout + 2);
     for (size_t i = 0; i < names_.size(); ++i) out.metrics.emplace_back(names_[i], values[i]);
     for (size_t i = 0; i < lengths_.size() && spec_.kl_prcp; ++i)
       out.perception_kl.push_back(values[names_.size() + i] / static_cast<double>(std::max<int64_t>(1, lengths_[i])));
@@ -122,6 +152,24 @@ class MicroStep {
     const auto count = static_cast<int64_t>(micro.response_lengths.size());
     return kl_sums_.emplace_back(at::zeros({count}, at::TensorOptions(at::kDouble).device(tensor_device())));
   }
+  HeadInput reference_rows(const std::vector<const GroupInput*>& groups) const {
+    const at::NoGradGuard no_grad;
+    const auto& reference = *inputs_.reference;
+    return {predicting_rows(reference, groups, nullptr).hidden_RD, {reference.language.head.value.detach(), {}}};
+  }
+  // [R] KL over the vocabulary of the policy to what the other hidden states predict.
+  at::Tensor full_kl(const at::Tensor& hidden_RD, const HeadInput& other) const {
+    const FlopScope scope(FlopPhase::kHead);
+    return kl_divergence({hidden_RD, policy_.language.head}, other, {inputs_.temperature});
+  }
+  // Of the tokens [first_token, ...) of the batch.
+  void measure_rollout(const at::Tensor& log_probs_R, int64_t first_token) {
+    if (!inputs_.rollout_log_probs) return;
+    const auto rollout_R = slice(inputs_.rollout_log_probs, first_token, first_token + log_probs_R.size(0));
+    const auto difference_R = (log_probs_R - rollout_R).abs().to(at::kDouble);
+    rollout_difference_[0].copy_(at::maximum(rollout_difference_[0], difference_R.max()));
+    rollout_difference_[1].add_(difference_R.sum());
+  }
   // `first`: the response that the result's first one is.
   void add(const ObjectiveResult& result, const at::Tensor& kl_sums, int64_t first) {
     names_ = result.metric_names;
@@ -135,8 +183,9 @@ class MicroStep {
   const UpdateInputs& inputs_;
   std::vector<std::string> names_;
   at::Tensor metrics_ = at::zeros({0}, at::TensorOptions(at::kDouble).device(tensor_device()));
-  std::vector<at::Tensor> kl_sums_;  // [n] of each micro-batch
-  std::vector<int64_t> lengths_;     // of all responses so far
+  at::Tensor rollout_difference_ = at::zeros({2}, metrics_.options());  // max, sum
+  std::vector<at::Tensor> kl_sums_;                                     // [n] of each micro-batch
+  std::vector<int64_t> lengths_;                                        // of all responses so far
   int64_t num_tokens_ = 0;
 };
 
@@ -158,8 +207,6 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
   double most_bytes = 0;
   for (const auto& part : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens, rows)) {
     poll_cancel();
-    std::vector<const GroupInput*> groups;
-    for (const auto& group : part.groups) groups.push_back(&group);
     auto micro = micro_objective(inputs, part, first_response, spec.full_entropy);
     if (part.num_tokens() == 0) {
       step.skip(micro);
@@ -170,9 +217,9 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
     most = {std::max(most.layers, recomputed.layers), std::max(most.blocks, recomputed.blocks)};
     most_bytes = std::max(most_bytes, bytes);
     if (separable)
-      step.separable(groups, std::move(micro), recomputed);
+      step.separable(part, std::move(micro), recomputed);
     else
-      step.whole(groups, std::move(micro), recomputed);
+      step.whole(part, std::move(micro), recomputed);
     watch.report(part.groups_done, inputs.last_group - inputs.first_group);
   }
   auto report = step.report();
@@ -185,7 +232,7 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
 
 UpdateReport forward_backward(Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
                               const UpdateInputs& inputs, const Watch& watch) {
-  check_inputs(policy, batch, inputs);
+  check_inputs(policy, batch, spec, inputs);
   drop_stale_embeds(policy, batch);
   try {
     return add_gradient(policy, batch, spec, inputs, watch);

@@ -104,10 +104,14 @@ SampledTokens CpuDecoder::sample(const at::Tensor& logits_MV, const std::vector<
   float* data = work.data_ptr<float>();
   SampledTokens out{std::vector<int64_t>(rows.size()), std::vector<float>(rows.size())};
   parallel_tasks(static_cast<int64_t>(rows.size()), [&](int64_t row) {
-    const auto token =
-        sample_token(data + row * work.size(1), vocab, spec, forbidden_ids, *rows[row].stream, rows[row].position);
-    out.ids[row] = token.id;
-    out.log_probs[row] = token.log_prob;
+    const auto& of = rows[row];
+    try {
+      const auto token = sample_token(data + row * work.size(1), vocab, spec, forbidden_ids, *of.stream, of.position);
+      out.ids[row] = token.id;
+      out.log_probs[row] = token.log_prob;
+    } catch (const Error& error) {
+      throw of.failed(error);
+    }
   });
   return out;
 }

@@ -35,6 +35,11 @@ void Decoder::prefill(CachedPrompt& prompt, int64_t max_rows) const {
   prompt.rows = {};
 }
 
+Error SampleRow::failed(const Error& error) const {
+  const std::string text = std::string(error.what()).substr(("[" + error.op + "] ").size());
+  return {error.code, error.op, "response " + std::to_string(response) + " to " + *example_id + ": " + text};
+}
+
 std::vector<std::array<int64_t, 3>> next_positions(const std::vector<DecodingResponse*>& responses) {
   std::vector<std::array<int64_t, 3>> positions;
   for (const auto* response : responses) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention/chunk_attention.h"
+#include "core/error.h"
 #include "core/philox.h"
 #include "model/qwen2_5_vl/policy.h"
 #include "rollout/sampler.h"
@@ -27,10 +28,13 @@ struct DecodingResponse {
   int64_t num_tokens = 0;  // fed so far
 };
 
-// Which numbers a row of logits is sampled with.
+// Which numbers a row of logits is sampled with, and whose it is.
 struct SampleRow {
   const RandomStream* stream;
   uint64_t position;  // of the token in its response
+  const std::string* example_id;
+  int64_t response;                        // among those to its prompt
+  Error failed(const Error& error) const;  // the same with the response before its text
 };
 
 struct SampledTokens {
@@ -55,7 +59,7 @@ class Decoder {
   virtual at::Tensor step(const std::vector<DecodingResponse*>& responses, const std::vector<int64_t>& tokens) = 0;
   // Logits [M, V] float32 of hidden states.
   virtual at::Tensor logits(const at::Tensor& hidden_MD) const = 0;
-  // One token a row. logits_MV may be used as work space.
+  // One token a row. logits_MV may be used as work space. E_NONFINITE with the response whose logits are not finite.
   virtual SampledTokens sample(const at::Tensor& logits_MV, const std::vector<SampleRow>& rows,
                                const SamplingSpec& spec, const std::vector<int64_t>& forbidden_ids) = 0;
 

@@ -33,9 +33,9 @@ SampledTokens sample_on_device(const at::Tensor& logits_MV, const std::vector<Sa
   const auto read = to_host(words);
   const auto* word = read.data_ptr<int32_t>();
   const int32_t bad = word[3 * count];
-  check(bad == std::numeric_limits<int32_t>::max(), "sample_token",
-        "the logits of token " + (bad < count ? std::to_string(rows[bad].position) : "?") + " are not finite",
-        "E_NONFINITE");
+  if (bad < count)
+    throw rows[bad].failed({"E_NONFINITE", "sample_token",
+                            "the logits of token " + std::to_string(rows[bad].position) + " are not finite"});
   SampledTokens sampled{std::vector<int64_t>(count), std::vector<float>(count)};
   std::memcpy(sampled.ids.data(), word, count * sizeof(int64_t));
   std::memcpy(sampled.log_probs.data(), word + 2 * count, count * sizeof(float));

@@ -10,6 +10,8 @@ namespace {
 struct LiveResponse {
   std::unique_ptr<DecodingResponse> decoding;
   RandomStream stream;
+  const std::string* example_id;
+  int64_t index;  // among those to its prompt
   SampledResponse* out;
 };
 
@@ -105,7 +107,8 @@ class Engine {
     const RandomStream stream(
         spec_.seed, Purpose::kRolloutToken,
         {spec_.purpose, spec_.step, prompt.epoch, hash_id(prompt.example_id), static_cast<uint64_t>(group.entered)});
-    group.responses.push_back({decoder_->begin(*group.prompt), stream, &out_[group.index][group.entered]});
+    group.responses.push_back(
+        {decoder_->begin(*group.prompt), stream, &prompt.example_id, group.entered, &out_[group.index][group.entered]});
     ++group.entered;
     ++num_live_;
     return &group.responses.back();
@@ -128,7 +131,8 @@ class Engine {
 
   void sample(const std::vector<LiveResponse*>& live, const at::Tensor& logits_MV) {
     std::vector<SampleRow> rows;
-    for (const auto* response : live) rows.push_back({&response->stream, response->out->ids.size()});
+    for (const auto* response : live)
+      rows.push_back({&response->stream, response->out->ids.size(), response->example_id, response->index});
     const auto sampled = decoder_->sample(logits_MV, rows, spec_.sampling, spec_.forbidden_ids);
     for (size_t row = 0; row < live.size(); ++row) {
       auto& out = *live[row]->out;

@@ -176,14 +176,24 @@ test("discounts that the estimator does not use are without effect, and REINFORC
   expect(notes.ignored.join("\n")).toContain("algorithm.gamma: ");
 });
 
-test("an estimator over the whole vocabulary is refused only where its KL acts", () => {
+test("an estimator over the whole vocabulary is taken in the loss, and refused where its KL acts without both distributions", () => {
   const size = "data.rollout_batch_size=384";
+  expect(load(grpo, size, "algorithm.kl_penalty=full").algorithm.klRef).toMatchObject({
+    mode: "loss",
+    estimator: "full",
+  });
+  expect(fail(grpo, size, "algorithm.use_kl_loss=false", "algorithm.kl_penalty=full")).toContain(
+    "full needs algorithm.klRef.mode: loss",
+  );
+  expect(fail(grpoPapo, size, "algorithm.kl_prcp_penalty=full")).toContain("full needs aug.grad: recompute");
   const { algorithm, notes } = load(grpo, size, "algorithm.disable_kl=true", "algorithm.kl_penalty=full");
-  expect(algorithm.klRef).toMatchObject({ mode: "off", estimator: "k1" });
-  expect(notes.withoutEffect).toContain("algorithm.kl_penalty: has no effect without algorithm.disable_kl: false");
+  expect(algorithm.klRef).toMatchObject({ mode: "off", estimator: "full" });
+  expect(notes.withoutEffect).toContain(
+    "algorithm.kl_penalty: has no effect without algorithm.klRef.mode: loss or reward",
+  );
   const words = ["algorithm.use_kl_prcp=false", "algorithm.kl_prcp_penalty=full"];
   expect(load(grpoPapo, size, ...words).notes.withoutEffect).toContain(
-    "algorithm.kl_prcp_penalty: has no effect without algorithm.use_kl_prcp: true",
+    "algorithm.kl_prcp_penalty: has no effect without algorithm.klPrcp.enabled",
   );
   expect(fail(grpo, size, "algorithm.disable_kl=true", "algorithm.kl_penalty=ful")).toContain(
     "expected one of kl, abs",
@@ -222,11 +232,11 @@ test("another file may extend one of the reference", () => {
 
 test.each([
   ["algorithm.adv_estimator=gae", "algorithm.adv_estimator: gae needs a critic"],
-  ["algorithm.kl_penalty=full", 'algorithm.kl_penalty: expected one of kl, abs, mse, low_var_kl, got "full"'],
+  ["algorithm.kl_penalty=k9", 'algorithm.kl_penalty: expected one of kl, abs, mse, low_var_kl, full, got "k9"'],
   ["algorithm.contrastive_type=noise", 'algorithm.contrastive_type: expected "augmented" (it is the only type'],
   ["algorithm.gamma=much", 'algorithm.gamma: expected a number, got "much"'],
   ["algorithm.lam=null", "algorithm.lam: expected a number, got null"],
-  ["algorithm.kl_prcp_penalty=full", "algorithm.kl_prcp_penalty: expected one of kl, abs, mse, low_var_kl, got"],
+  ["algorithm.kl_prcp_penalty=k9", "algorithm.kl_prcp_penalty: expected one of kl, abs, mse, low_var_kl, full, got"],
   ["trainer.val_freq=never", 'trainer.val_freq: expected an integer >= -1, got "never"'],
   ["worker.reward.reward_function_kwargs.bonus=2", "worker.reward.reward_function_kwargs.bonus: the published math"],
   ["algorithm.kl_prcp_schedule=cosine", 'algorithm.kl_prcp_schedule: expected one of fixed, annealing, got "cosine"'],

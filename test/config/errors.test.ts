@@ -27,6 +27,14 @@ test.each([
   expect(fail(text)).toContain(`run.yaml:${message}`);
 });
 
+test.each([
+  ["algorithm.klRef.mode=reward", "algorithm.klRef.estimator=full", "full needs algorithm.klRef.mode: loss"],
+  ["algorithm.klPrcp.enabled=true", "algorithm.klPrcp.estimator=full", "full needs aug.grad: recompute"],
+])("a KL over the vocabulary is refused with %s", (mode, setting, rule) => {
+  expect(fail("", mode, setting)).toContain(`${setting.split("=")[0] ?? ""}: expected k1, abs, mse or k3 (`);
+  expect(fail("", mode, setting)).toContain(rule);
+});
+
 test("gae is refused for the critic that it needs", () => {
   expect(fail("algorithm: { advantage: gae }\n")).toBe(
     "run.yaml:3:14: algorithm.advantage: gae needs a critic, which papo does not have; choose one of " +

@@ -3,6 +3,7 @@ import { loadRunConfig } from "../../lib/config/load.ts";
 import { errorOf, minimal, runOf } from "./support.ts";
 
 const papo = ["algorithm.klPrcp.enabled=true"];
+const oneStep = ["data.rolloutBatchSize=512", "optim.globalBatchSize=512"];
 const annealed = [...papo, "algorithm.klPrcp.schedule=annealing"];
 const started = [...annealed, "algorithm.klPrcp.annealing.start=0.1"];
 
@@ -38,6 +39,9 @@ const cases: readonly (readonly [setting: string, acting: readonly string[]])[] 
   ["algorithm.klPrcp.annealing.ratio=0.1", annealed],
   ["algorithm.klPrcp.incorrectWeighting=0.2", [...papo, "algorithm.klPrcp.applyMode=weighted"]],
   ["algorithm.clipRatioHigh=0.28", ["algorithm.policyLoss=ppo"]],
+  ["algorithm.oldLogProbs=rollout", ["algorithm.klRef.mode=loss", "optim.globalBatchSize=256"]],
+  ["algorithm.oldLogProbs=rollout", [...oneStep, "algorithm.klRef.mode=reward"]],
+  ["algorithm.oldLogProbs=rollout", [...oneStep, "algorithm.klRef.mode=loss", "algorithm.epochs=2"]],
   ["algorithm.gspo.clipRatioHigh=0.001", ["algorithm.policyLoss=gspo"]],
   ["algorithm.filter.key=accuracy", ["algorithm.filter.enabled=true"]],
   ["data.miniRolloutBatchSize=64", ["algorithm.filter.enabled=true"]],
@@ -60,6 +64,7 @@ const idle: Readonly<Record<string, readonly string[]>> = {
   // With compat: reference annealing starts at 0.01 of its own accord.
   "algorithm.klPrcp.coef=0.03": [...annealed, "compat=reference"],
   "algorithm.klPrcp.coef=0.04": [...started, "algorithm.klPrcp.annealing.end=0.2"],
+  "algorithm.oldLogProbs=rollout": [...oneStep, "algorithm.klRef.mode=loss"],
   "algorithm.clipRatioHigh=0.28": ["algorithm.policyLoss=gspo"],
   "reward.formatWeight=0.2": ["reward.type=./r.mjs"],
   "optim.warmupRatio=0.1": ["optim.warmupSteps=2"],

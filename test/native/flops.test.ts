@@ -128,6 +128,25 @@ test.each([false, true])("an update with a trained masked branch costs two, a ma
   );
 });
 
+test("KLs over the vocabulary cost the head's products again, and a pass of the reference", async () => {
+  const policy = await tinyPolicy();
+  const reference = await tinyPolicy({ trained: false }, 2);
+  const { oldLogProbs } = await nearLogProbs(policy, groups(), {});
+  const spec: LossSpec = {
+    ...plainSpec,
+    klRef: { coef: 0.1, estimator: "full" },
+    klPrcp: { coef: 0.1, estimator: "full" },
+  };
+  await native.takeFlops();
+  const inputs = inputsFor(groups(), { oldLogProbs, reference, recompute: maskedView });
+  await native.forwardBackward(policy, batchOf(groups()), spec, inputs);
+  const forward = passFlops(tinyConfig, shapes(groups()));
+  // The plain branch 12 (log-probs and both KLs), the masked one 5 (log-probs without gradient), the reference 2.
+  const update = (products: number) =>
+    updateFlops(forward, { recompute: nothing, freezeVisionTower: false, headProducts: products });
+  expectCounted(await native.takeFlops(), update(12), update(5), { ...forward, head: 2 * forward.head });
+});
+
 const rolloutSpec = (n: number, maxTokens: number): GenerateSpec => ({
   ...{ temperature: 1, topP: 1, topK: -1, n, maxTokens, stopIds: [7], forbiddenIds: [] },
   ...{ seed: 1, purpose: 0, step: 0, maxConcurrent: 4 },
@@ -180,8 +199,8 @@ test.each(steps)("a step with %s costs what the plan says of its passes", async 
   const epoch = () => native.forwardBackward(policy, batch, fullSpec, inputs);
   const [, update] = await counts(async () => [await epoch(), await epoch()]);
   const modelled = stepFlops(tinyConfig, shapes(ran), {
-    ...{ oldFrom: 0, ref: true, aug, augPerResponse: perResponse, epochs: 2 },
-    update: { recompute: false, freezeVisionTower: frozen, headProducts: aug === "trained" ? 4 : 3 },
+    ...{ oldFrom: 0, ref: "scored", aug, augPerResponse: perResponse, epochs: 2 },
+    update: { recompute: nothing, freezeVisionTower: frozen, headProducts: aug === "trained" ? 4 : 3 },
   });
   expectCounted(rollout, modelled.prefill, modelled.decode);
   expectCounted(old, modelled.old);

@@ -12,6 +12,7 @@ import {
   metricDifference,
   mixedGroups,
   nearLogProbs,
+  nearPolicy,
   score,
   tinyPolicy,
   update,
@@ -79,6 +80,21 @@ describe("finite differences of the total loss are its gradient", () => {
     const { oldLogProbs, refLogProbs } = await nearLogProbs(policy, groups, { dtype });
     const inputs = { oldLogProbs, refLogProbs, recompute: maskedView, temperature: 0.8 };
     await expectFiniteDifferences(policy, { groups, spec: { ...fullSpec, entropy: "full" }, inputs });
+  });
+
+  test.each([false, true])("both KLs over the vocabulary, clipped, a mask per response: %s", async (perResponse) => {
+    const policy = await tinyPolicy({ dtype });
+    const groups = mixedGroups();
+    const { oldLogProbs } = await nearLogProbs(policy, groups, { dtype });
+    const reference = await nearPolicy({ dtype }, 0.3, 2);
+    const recompute = { ...maskedView, perResponse };
+    const spec: LossSpec = {
+      ...fullSpec,
+      klRef: { coef: 0.4, estimator: "full" },
+      klPrcp: { coef: 0.3, estimator: "full", clip: 4 },
+    };
+    const inputs = { oldLogProbs, reference, recompute, temperature: 0.8 };
+    await expectFiniteDifferences(policy, { groups, spec, inputs });
   });
 
   test("GSPO, a mask per response with gradient, sampled entropies", async () => {

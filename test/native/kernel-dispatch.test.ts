@@ -20,6 +20,7 @@ import {
   metricDifference,
   mixedGroups,
   nearLogProbs,
+  nearPolicy,
   relativeDifference,
   score,
   setWeight,
@@ -142,6 +143,19 @@ test.each(Object.entries(separable))("the kernel's objective as the composed one
   if (cpu.perceptionKl.length > 0) expect(largest(emulated.perceptionKl, cpu.perceptionKl)).toBeLessThan(1e-6);
 });
 
+test("a loss with neither a reference nor a masked picture runs by the kernel, as composed", async () => {
+  const { tokens, weights } = objectiveCase([7, 1, 37, 0, 2], 3);
+  const { responseLengths, logProbs, oldLogProbs } = tokens;
+  const run = (device: DeviceName) =>
+    testing.objective({ responseLengths, logProbs, oldLogProbs }, weights, plainSpec, "float32", device);
+  const [cpu, emulated] = [await run("cpu"), await run("emulated")];
+  expect(Math.abs(emulated.loss - cpu.loss)).toBeLessThan(1e-6);
+  expect(Object.keys(emulated.metrics).sort()).toEqual(Object.keys(cpu.metrics).sort());
+  expect(
+    largest(emulated.gradients.logProbs ?? new Float64Array(), cpu.gradients.logProbs ?? Float64Array.of(NaN)),
+  ).toBeLessThan(1e-7);
+});
+
 const adamw: AdamwSpec = { strategy: "adamw", beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 };
 
 async function weightsOf(policy: Parameters<typeof native.policyTensors>[0]): Promise<Map<string, Float64Array>> {
@@ -157,7 +171,11 @@ async function wholeStep(options: Partial<PolicyOptions>, spec: LossSpec, more: 
   await testing.kernelLaunches();
   const policy = await tinyPolicy(options);
   const scores = await nearLogProbs(policy, groups, options);
-  const { report, gradient } = await update(policy, groups, spec, { ...scores, maxTokens: 60, ...more });
+  const reference = spec.klRef?.estimator === "full" ? { reference: await nearPolicy(options, 0.03, 2) } : {};
+  const { report, gradient } = await update(policy, groups, spec, {
+    ...{ ...scores, ...reference, maxTokens: 60 },
+    ...more,
+  });
   const optimizer = keep(await native.createOptimizer(policy, adamw));
   const { gradNorm } = await native.optimizerStep(optimizer, policy, 1e-3, 0.1);
   const scored: Values = new Map(
@@ -190,11 +208,17 @@ const stepSpecs: Record<string, readonly [LossSpec, Partial<UpdateInputs>]> = {
   ],
   "entropies over the vocabulary": [{ ...plainSpec, oriEntropyCoef: 0.2, entropy: "full" }, {}],
   GSPO: [{ ...plainSpec, policyLoss: "gspo", clipLow: 0.05, clipHigh: 0.05 }, {}],
+  "KLs over the vocabulary": [
+    { ...plainSpec, klRef: { coef: 0.2, estimator: "full" }, klPrcp: { coef: 0.2, estimator: "full" } },
+    { recompute: maskedView },
+  ],
   "a recomputed masked branch": [
     { ...plainSpec, klPrcp: { coef: 0.2, estimator: "k3" } },
     { recompute: { ...maskedView, fill: "noise", exact: true } },
   ],
 };
+
+const klLaunches = ["kl_divergence", "kl_divergence_backward_"];
 
 /** What a step launches beside the objective's kernel and, with pictures masked on the device, theirs. */
 const stepLaunches = [
@@ -218,8 +242,11 @@ describe.each(Object.entries(stepSpecs))("a whole step, %s", (name, [spec, more]
     const cpu = await wholeStep({ device: "cpu" }, spec, more);
     const emulated = await wholeStep({ device: "emulated" }, spec, more);
     expect(cpu.launches).toEqual([]);
-    const hasKernel = name !== "GSPO" && spec.entropy !== "full";
-    expect(emulated.launches).toEqual([...stepLaunches, ...(hasKernel ? ["objective"] : [])].sort());
+    const fullKl = spec.klRef?.estimator === "full";
+    const hasKernel = name !== "GSPO" && spec.entropy !== "full" && !fullKl;
+    expect(emulated.launches).toEqual(
+      [...stepLaunches, ...(hasKernel ? ["objective"] : []), ...(fullKl ? klLaunches : [])].sort(),
+    );
     expect(worstScore(emulated.logProbs, cpu.logProbs)).toBeLessThan(1e-5);
     expect(metricDifference(emulated.report, cpu.report)).toBeLessThan(1e-5);
     expect(emulated.report.numTokens).toBe(cpu.report.numTokens);

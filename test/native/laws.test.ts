@@ -177,6 +177,34 @@ describe.each(precisions)("%s", (dtype, tolerance) => {
   });
 });
 
+test.each([
+  ["the gradient formed beside the logits", plainSpec, "cpu"],
+  ["log-probs first", { ...plainSpec, policyLoss: "gspo" }, "cpu"],
+  ["on a device", plainSpec, "emulated"],
+] as const)("the distance of the rollout's log-probs is that of the batch's tokens, %s", async (_, spec, device) => {
+  const policy = await tinyPolicy({ device });
+  const groups = mixedGroups();
+  const batch = batchOf(groups);
+  const own = await native.logProbValues(await score(policy, batch));
+  // Off by 0.01, 0.02, ... up and down; the largest of the optimizer batch, groups 1 and 2, is the last token's.
+  const off = own.map((_, index) => 0.01 * (index + 1) * (index % 2 === 0 ? 1 : -1));
+  let next = 0;
+  const rows = groups.flatMap(({ responses }) =>
+    responses.map(({ length }) => Float32Array.from({ length }, () => (own[next] ?? NaN) + (off[next++] ?? NaN))),
+  );
+  const rolloutLogProbs = keep(await native.createLogProbs(policy, batch, rows));
+  const part = groups.slice(1);
+  const inputs = { ...inputsFor(part), firstGroup: 1, lastGroup: 3, rolloutLogProbs };
+  for (const maxTokens of [4096, 1]) {
+    const { rolloutDifference } = await native.forwardBackward(policy, batch, spec, { ...inputs, maxTokens });
+    const distances = off.slice(6).map(Math.abs);
+    expect(rolloutDifference?.max).toBeCloseTo(Math.max(...distances), 5);
+    expect(rolloutDifference?.mean).toBeCloseTo(distances.reduce((a, b) => a + b) / distances.length, 5);
+  }
+  const { rolloutDifference } = await native.forwardBackward(policy, batch, spec, inputsFor(groups));
+  expect(rolloutDifference).toBeUndefined();
+});
+
 test("an empty response adds no tokens and changes no other", async () => {
   const policy = await tinyPolicy({ dtype: "float64" });
   const [first] = mixedGroups();

@@ -72,13 +72,15 @@ test("negative response lengths are refused", async () => {
   expect(await failure({ tokens: { responseLengths: Int32Array.of(5, -1) } })).toMatch(/expected 0 or more, got -1/u);
 });
 
-test("the full estimator is refused with what to use", async () => {
-  const klRef = { coef: 1, estimator: "full" as KlEstimator };
-  expect(await failure({ spec: { klRef } })).toMatch(
-    /E_VALUE .*`full` needs whole distributions; use k1, abs, mse or k3/u,
-  );
+test("the full estimator is refused where only log-probs are, with what to use", async () => {
+  const { logProbs, refLogProbs = logProbs, responseLengths } = tokens;
+  const call = testing.klEstimate(logProbs, refLogProbs, "full" as KlEstimator, responseLengths);
+  await expect(call).rejects.toThrow(/`full` needs whole distributions; use k1, abs, mse or k3/u);
+  const full = { coef: 1, estimator: "full" } as const;
+  expect(await failure({ spec: { klRef: full } })).toMatch(/ref_kl: needed by this objective, but missing/u);
+  expect(await failure({ spec: { klPrcp: full } })).toMatch(/aug_kl: needed by this objective, but missing/u);
   expect(await failure({ spec: { klRef: { coef: 1, estimator: "k2" } } })).toMatch(
-    /expected k1, abs, mse or k3, got k2/u,
+    /expected k1, abs, mse, k3 or full, got k2/u,
   );
 });
 

@@ -10,6 +10,7 @@ import {
   batchOf,
   gradientOf,
   inputsFor,
+  keep,
   logProbs,
   mixedGroups,
   prompt,
@@ -239,6 +240,36 @@ describe("values", () => {
     const inputs = inputsFor(groups, { oldLogProbs: other, refLogProbs: other, augLogProbs: other });
     const call = () => native.forwardBackward(policy, batchOf(groups), fullSpec, inputs);
     expect(await failure(call)).toMatchObject({ code: "E_SHAPE" });
+  });
+
+  test("log-probs that are given are one number for each token of the batch", async () => {
+    const policy = await tinyPolicy();
+    const groups = mixedGroups().slice(1);
+    const batch = batchOf(groups);
+    const rows = groups.flatMap(({ responses }) => responses.map(({ length }) => new Float32Array(length)));
+    const call = (values: unknown) => failure(() => native.createLogProbs(policy, batch, values as Float32Array[]));
+    expect(await call(rows.slice(1))).toMatchObject({
+      code: "E_SHAPE",
+      message: "[create_log_probs] expected log-probs of 4 responses, got 3",
+    });
+    expect(await call(rows.toReversed())).toMatchObject({
+      code: "E_SHAPE",
+      message: "[create_log_probs] response 0: expected 3 log-probs, one a token, got 4",
+    });
+    expect(await call([...rows.slice(1), [1, 2, 3, 4]])).toMatchObject({
+      code: "E_VALUE",
+      message: "[create_log_probs] values[3]: expected a Float32Array",
+    });
+    const rolloutLogProbs = keep(await native.createLogProbs(policy, batch, rows));
+    const other = mixedGroups().slice(2);
+    expect(
+      await failure(() =>
+        native.forwardBackward(policy, batchOf(other), plainSpec, inputsFor(other, { rolloutLogProbs })),
+      ),
+    ).toMatchObject({
+      code: "E_SHAPE",
+      message: "[forward_backward] rollout_log_probs: expected 6 tokens, those of the batch",
+    });
   });
 
   test("an empty batch has nothing to score", async () => {

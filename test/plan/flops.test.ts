@@ -147,7 +147,7 @@ test("the training passes of the published 3B recipe are 60.9 PF shared, 221 PF 
   const run = loadRunConfig(["qwen2_5_vl_3b_grpo_papo"]);
   const groups = Array.from({ length: run.data.rolloutBatchSize }, () => group);
   const passes = papoPasses(run, groups.length, nothing);
-  expect(passes).toMatchObject({ oldFrom: 128, ref: true, aug: "scored", epochs: 1, update: { headProducts: 3 } });
+  expect(passes).toMatchObject({ oldFrom: 128, ref: "scored", aug: "scored", epochs: 1, update: { headProducts: 3 } });
   const { old, ref, aug, update } = stepFlops(model3b, groups, passes);
   // 28.66 TF * 384 = 11.0 PF a pass: 2/3 + 1 + 1 + 3 passes, less the pixels' gradient, and the old ones less the
   // tower, whose 5.49 TF a picture the rollout has done
@@ -176,7 +176,10 @@ test("passes follow the run: no reference without its KL, a trained masked branc
   expect(totalFlops(flopsOf("algorithm.klRef.mode=reward").old)).toBe(forward - tower);
   expect(totalFlops(flopsOf("optim.globalBatchSize=6").old)).toBe(0);
   expect(totalFlops(flopsOf("algorithm.epochs=2").old)).toBe(forward - tower);
+  expect(totalFlops(flopsOf("algorithm.epochs=2", "algorithm.oldLogProbs=rollout").old)).toBe(0);
   expect(totalFlops(flopsOf("algorithm.epochs=2").update)).toBe(2 * totalFlops(plain.update));
+  const beside = flopsOf("algorithm.klRef.estimator=full", "algorithm.epochs=2").ref;
+  expect(totalFlops(beside)).toBe(2 * (forward + passFlops(tiny, groups).head));
   const trained = flopsOf("aug.grad=recompute");
   expect(totalFlops(trained.aug)).toBe(0);
   // two branches, whose logits are formed again in the backward pass: a fourth product of the head
@@ -202,4 +205,9 @@ test("logits are formed once more where the loss at a token needs other tokens, 
   expect(products("algorithm.policyLoss=gspo")).toEqual([4, 4]);
   expect(products("algorithm.entropy.kind=full", "algorithm.entropy.oriCoef=0.03")).toEqual([4, 4]);
   expect(products("algorithm.klPrcp.tokenTopP=0.5")).toEqual([4, 4]);
+  // log-probs 4, without gradient 1, a KL 4: of the plain branch with the reference, of both with each other
+  expect(products("algorithm.klRef.estimator=full")).toEqual([8, (8 + 4) / 2]);
+  const perceives = ["algorithm.klPrcp.estimator=full", "aug.grad=recompute"];
+  expect(products(...perceives)[1]).toBe((8 + 5) / 2);
+  expect(products(...perceives, "algorithm.entropy.augCoef=0.03")[1]).toBe(8);
 });

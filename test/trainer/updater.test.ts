@@ -45,6 +45,7 @@ beforeAll(async () => {
   for (let row = 0; row < 4; row += 1) {
     const responses = [0, 1, 2].map((index) => ({
       ids: response(1 + ((5 * row + 3 * index) % 7), 10 * row + index),
+      logProbs: new Float32Array(1 + ((5 * row + 3 * index) % 7)),
       finishReason: "length" as const,
       text: "",
     }));
@@ -199,6 +200,15 @@ test("one optimizer step needs no pass for old log-probs, unless the KL is taken
   expect((await moved(settings(one, "algorithm.klRef.mode=reward"))).phases).toEqual(
     expect.arrayContaining(["old", "ref"]),
   );
+});
+
+test("a KL over the vocabulary runs the reference in the update: 0 in a step's first optimizer step, then not", async () => {
+  const full = ["algorithm.klRef.mode=loss", "algorithm.klRef.estimator=full"];
+  const { result, phases } = await moved(settings(...full));
+  expect(phases).not.toContain("ref");
+  expect(result.metrics["actor/kl_loss"]).toBeGreaterThan(1e-3);
+  const one = await moved(settings(...full, "optim.globalBatchSize=4"));
+  expect(one.result.metrics["actor/kl_loss"]).toBeCloseTo(0, 6);
 });
 
 test("forward passes that are not finite are counted as skipped, and leave the update's weights as they were", async () => {

@@ -141,42 +141,45 @@ at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed) {
 namespace {
 
 // One group per response, so that each response can have a masked picture of its own.
-TokenScores score_per_response(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
-                               bool with_entropy, const MaskedView& view, const Recomputed& recomputed) {
-  std::vector<at::Tensor> log_probs, entropies;
+PredictingRows rows_per_response(const Policy& policy, const std::vector<const GroupInput*>& groups,
+                                 const MaskedView& view, const Recomputed& recomputed) {
+  std::vector<at::Tensor> hidden, targets;
   for (const auto* group : groups) {
     for (size_t i = 0; i < group->responses.size(); ++i) {
       const GroupInput single{group->prompt, {group->responses[i]}, 0};
       MaskedView own = view;
       own.per_response = false;
       own.response_index = group->first_response + static_cast<int64_t>(i);
-      auto scores = score_groups(policy, {&single}, temperature, with_entropy, &own, recomputed);
-      log_probs.push_back(scores.log_probs_N);
-      if (with_entropy) entropies.push_back(scores.entropy_N);
+      const auto rows = predicting_rows(policy, {&single}, &own, recomputed);
+      hidden.push_back(rows.hidden_RD);
+      targets.push_back(rows.targets_R);
     }
   }
-  return {at::cat(log_probs, 0), with_entropy ? at::cat(entropies, 0) : at::Tensor()};
+  return {at::cat(hidden, 0), at::cat(targets, 0)};
+}
+
+PredictingRows packed_rows(const Policy& policy, const PackedGroups& packed) {
+  return {predicting_hidden(policy, packed), to_device(packed.targets)};
 }
 
 }  // namespace
 
-namespace {
+PredictingRows predicting_rows(const Policy& policy, const std::vector<const GroupInput*>& groups,
+                               const MaskedView* view, const Recomputed& recomputed) {
+  if (view != nullptr && view->per_response) return rows_per_response(policy, groups, *view, recomputed);
+  std::vector<ViewedGroup> viewed;
+  for (const auto* group : groups) viewed.push_back({group, view});
+  return packed_rows(policy, pack_groups(policy, viewed, recomputed));
+}
 
-TokenScores score_packed(const Policy& policy, const PackedGroups& packed, double temperature, bool with_entropy) {
-  const auto hidden_RD = predicting_hidden(policy, packed);
+TokenScores score_rows(const Policy& policy, const PredictingRows& rows, double temperature, bool with_entropy) {
   const FlopScope scope(FlopPhase::kHead);
-  return token_log_probs(hidden_RD, policy.language.head, to_device(packed.targets), {temperature, with_entropy});
+  return token_log_probs(rows.hidden_RD, policy.language.head, rows.targets_R, {temperature, with_entropy});
 }
-
-}  // namespace
 
 TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
                          bool with_entropy, const MaskedView* view, const Recomputed& recomputed) {
-  if (view != nullptr && view->per_response)
-    return score_per_response(policy, groups, temperature, with_entropy, *view, recomputed);
-  std::vector<ViewedGroup> viewed;
-  for (const auto* group : groups) viewed.push_back({group, view});
-  return score_packed(policy, pack_groups(policy, viewed, recomputed), temperature, with_entropy);
+  return score_rows(policy, predicting_rows(policy, groups, view, recomputed), temperature, with_entropy);
 }
 
 PassRows pass_rows(const MaskedView* view) {
@@ -335,7 +338,8 @@ PlainAndMasked score_both_views(const Policy& policy, const GroupBatch& batch, c
       if (both)
         for (const auto& group : micro.groups) groups.push_back({&group, nullptr});
       for (const auto& group : micro.groups) groups.push_back({&group, &view});
-      const auto scores = score_packed(policy, pack_groups(policy, groups), spec.temperature, spec.with_entropy);
+      const auto scores =
+          score_rows(policy, packed_rows(policy, pack_groups(policy, groups)), spec.temperature, spec.with_entropy);
       const int64_t tokens = micro.num_tokens(), skip = both ? tokens : 0;
       const auto part = [&](int64_t first) {
         return TokenScores{scores.log_probs_N.narrow(0, first, tokens),

@@ -64,7 +64,15 @@ PackedGroups pack_groups(const Policy& policy, const std::vector<ViewedGroup>& g
 // Final hidden states [R, D] that predict each response token.
 at::Tensor predicting_hidden(const Policy& policy, const PackedGroups& packed);
 
-// Log-probs (and entropies) of the response tokens of groups, [R] in packing order; differentiable.
+// What predicts the response tokens of groups, in packing order: final hidden states and the tokens. Differentiable.
+struct PredictingRows {
+  at::Tensor hidden_RD, targets_R;
+};
+PredictingRows predicting_rows(const Policy& policy, const std::vector<const GroupInput*>& groups,
+                               const MaskedView* view, const Recomputed& recomputed = {});
+
+// Log-probs (and entropies) of the tokens, [R]; differentiable.
+TokenScores score_rows(const Policy& policy, const PredictingRows& rows, double temperature, bool with_entropy);
 TokenScores score_groups(const Policy& policy, const std::vector<const GroupInput*>& groups, double temperature,
                          bool with_entropy, const MaskedView* view, const Recomputed& recomputed = {});
 
