@@ -11,6 +11,7 @@ import type {
   MaskedView,
   OptimizerHandle,
   PolicyOptions,
+  ScoreOptions,
 } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
 import { readModelConfig } from "../policy/model-config.ts";
@@ -63,7 +64,7 @@ export interface StepBenchResult {
 export interface StepRecord {
   /** [prompts][n][R] token ids. */
   readonly responses: readonly (readonly (readonly number[])[])[];
-  /** Packed, response after response; absent where the update takes its own. */
+  /** Packed, response after response, nan in the groups of the first optimizer step; absent with one. */
   readonly old?: readonly number[];
   readonly ref: readonly number[];
   readonly aug: readonly number[];
@@ -158,11 +159,13 @@ class StepBench {
       responses: responses[index] ?? [],
     }));
     const batch = handles.keep(this.#native.createBatch(groups));
-    const score = async (scored: Policy, view?: MaskedView): Promise<LogProbsHandle> =>
-      handles.keep(await this.#score(scored, batch, view));
-    const old = this.#minis().length > 1 ? await this.#measure("old", () => score(policy)) : undefined;
-    const ref = await this.#measure("ref", () => score(reference));
-    const aug = await this.#measure("aug", () => score(policy, this.#view));
+    const score = async (scored: Policy, options: Partial<ScoreOptions>): Promise<LogProbsHandle> =>
+      handles.keep(await this.#score(scored, batch, options));
+    const [first, ...later] = this.#minis();
+    const [, firstGroup = 0] = first ?? [];
+    const old = later.length > 0 ? await this.#measure("old", () => score(policy, { firstGroup })) : undefined;
+    const ref = await this.#measure("ref", () => score(reference, {}));
+    const aug = await this.#measure("aug", () => score(policy, { view: this.#view }));
     const gradNorm = await this.#measure("update", () => this.#update(step, responses, { batch, old, ref, aug }));
     return {
       responses: responses.map((group) => group.map((ids) => Array.from(ids))),
@@ -216,10 +219,10 @@ class StepBench {
     return responses;
   }
 
-  async #score(policy: Policy, batch: BatchHandle, view?: MaskedView): Promise<LogProbsHandle> {
+  async #score(policy: Policy, batch: BatchHandle, options: Partial<ScoreOptions>): Promise<LogProbsHandle> {
     const { maxTokens } = this.#parts.options;
-    const options = { temperature: sampling.temperature, entropy: false, maxTokens };
-    return this.#native.computeLogProbs(policy.handle, batch, view ? { ...options, view } : options);
+    const { temperature } = sampling;
+    return this.#native.computeLogProbs(policy.handle, batch, { temperature, entropy: false, maxTokens, ...options });
   }
 
   async #update(
@@ -243,7 +246,8 @@ class StepBench {
         lastGroup,
         temperature: sampling.temperature,
         maxTokens: options.maxTokens,
-        ...(scores.old ? { oldLogProbs: scores.old } : {}),
+        // The first one's old log-probs are its own.
+        ...(scores.old && firstGroup > 0 ? { oldLogProbs: scores.old } : {}),
         refLogProbs: scores.ref,
         augLogProbs: scores.aug,
         weights: {

@@ -198,11 +198,11 @@ UpdateReport add_gradient(Policy& policy, const GroupBatch& batch, const Objecti
     const auto masked = pass_rows(inputs.recompute);
     rows = {rows.prompt_a_group + masked.prompt_a_group, masked.prompt_a_response, rows.response + masked.response};
   }
-  MicroStep step(policy, spec, inputs);
   const bool separable = is_separable(spec) && inputs.recompute == nullptr;
   const UpdateForm form{number_form(policy.options.device, policy.options.dtype), !policy.options.freeze_vision_tower,
                         separable, inputs.chunk_bytes};
   const auto available = static_cast<double>(available_memory()), before = static_cast<double>(tensor_memory());
+  MicroStep step(policy, spec, inputs);
   Recomputed most;
   double most_bytes = 0;
   for (const auto& part : cut_micro_batches(batch, inputs.first_group, inputs.last_group, inputs.max_tokens, rows)) {

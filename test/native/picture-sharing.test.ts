@@ -6,6 +6,7 @@ import type {
   BatchHandle,
   GroupInput,
   ImageHandle,
+  LossReport,
   MaskedView,
   PolicyHandle,
   PolicyOptions,
@@ -210,6 +211,9 @@ describe("a reference", () => {
   });
 });
 
+/** A report but for what the process held beside. */
+const computed = ({ report }: { readonly report: LossReport }) => ({ ...report, predictedPeakBytes: 0 });
+
 describe("an update", () => {
   const frozen = { freezeVisionTower: true } as const;
 
@@ -223,7 +227,7 @@ describe("an update", () => {
     expect(await towerRuns(shared)).toBe(0);
     const fresh = await update(policy, groups(), fullSpec, scores);
     expect(await towerRuns(shared)).toBe(1);
-    expect(kept.report).toEqual(fresh.report);
+    expect(computed(kept)).toEqual(computed(fresh));
     expect(gradientDifference(kept.gradient, fresh.gradient)).toBe(0);
   });
 
@@ -245,9 +249,9 @@ describe("an update", () => {
     const second = await update(policy, shared, fullSpec, inputs);
     expect(await towerRuns(masked)).toBe(0);
     const fresh = await update(policy, groups(), fullSpec, inputs);
-    for (const { report, gradient } of [first, second]) {
-      expect(report).toEqual(fresh.report);
-      expect(gradientDifference(gradient, fresh.gradient)).toBe(0);
+    for (const again of [first, second]) {
+      expect(computed(again)).toEqual(computed(fresh));
+      expect(gradientDifference(again.gradient, fresh.gradient)).toBe(0);
     }
   });
 

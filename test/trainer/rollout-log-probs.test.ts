@@ -108,7 +108,9 @@ describe.each([
     taken.results.forEach(({ metrics }, step) => {
       const expected = scored.results[step]?.metrics ?? {};
       expect(Object.keys(metrics)).toEqual(Object.keys(expected));
-      for (const [name, value] of Object.entries(metrics)) expect(value, name).toBeCloseTo(expected[name] ?? NaN, 4);
+      for (const [name, value] of Object.entries(metrics))
+        // Memory depends on what the process has held before.
+        if (!name.startsWith("perf/")) expect(value, name).toBeCloseTo(expected[name] ?? NaN, 4);
       // The ratio has moved, so that other old log-probs would show.
       expect(Math.abs(metrics["actor/ppo_kl"] ?? 0)).toBeGreaterThan(5e-5);
       expect(metrics["rollout/log_prob_diff_max"]).toBeLessThan(1e-5);
