@@ -91,3 +91,22 @@ export class NonFiniteError extends Error {
 export class RewardError extends Error {
   override readonly name = "RewardError";
 }
+
+/**
+ * - `settings`: results of different settings, which are never averaged or put side by side
+ * - `missing`: a benchmark or a metric that a table needs
+ * - `rows`: another number of rows, steps or samples than there should be
+ * - `duplicate`: the same result, benchmark, step or item twice
+ * - `value`: a number out of its range, or none
+ */
+export type ResultsProblem = "settings" | "missing" | "rows" | "duplicate" | "value";
+
+/** Results of runs and evaluations cannot be made into a table. */
+export class ResultsError extends Error {
+  override readonly name = "ResultsError";
+  readonly problem: ResultsProblem;
+  constructor(problem: ResultsProblem, text: string) {
+    super(text);
+    this.problem = problem;
+  }
+}

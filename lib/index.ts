@@ -22,6 +22,13 @@ export {
   type Scorer,
 } from "./reward/reward.ts";
 export { Rollout, type RolloutLimits, type RolloutOptions, type Sampling } from "./rollout/rollout.ts";
+export { annotationCounts } from "./tables/annotations.ts";
+export { curvesOf } from "./tables/curves.ts";
+export type { Report, TableDefinition } from "./tables/definition.ts";
+export { tables } from "./tables/registry.ts";
+export { reportFiles } from "./tables/render/report-files.ts";
+export type * from "./tables/results.ts";
+export type { NeededRun, RowRun, Scale } from "./tables/runs.ts";
 export type { TrainOptions } from "./trainer/open-run.ts";
 export type { TrainResult } from "./trainer/run-loop.ts";
 export { train } from "./trainer/run.ts";

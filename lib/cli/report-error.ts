@@ -8,13 +8,22 @@ import {
   NativeError,
   NativeModuleError,
   NonFiniteError,
+  ResultsError,
   RewardError,
 } from "../errors.ts";
 
 /** A user's error, a wrong command line, a bug (sysexits' EX_SOFTWARE). */
 const exitCodes = { userError: 1, usage: 2, bug: 70 } as const;
 
-const userErrors = [CheckpointError, ConfigError, DataError, NativeModuleError, NonFiniteError, RewardError];
+const userErrors = [
+  CheckpointError,
+  ConfigError,
+  DataError,
+  NativeModuleError,
+  NonFiniteError,
+  ResultsError,
+  RewardError,
+];
 /** Native failures that the machine or the run causes; the other codes mean that papo called its own core wrongly. */
 const userNativeCodes = new Set(["E_ABORTED", "E_OOM", "E_IO", "E_CUDA", "E_NONFINITE"]);
 /** System errors that the machine causes, wherever they surface. */
