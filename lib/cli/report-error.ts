@@ -9,12 +9,21 @@ import {
   NativeModuleError,
   NonFiniteError,
   RewardError,
+  ServerError,
 } from "../errors.ts";
 
 /** A user's error, a wrong command line, a bug (sysexits' EX_SOFTWARE). */
 const exitCodes = { userError: 1, usage: 2, bug: 70 } as const;
 
-const userErrors = [CheckpointError, ConfigError, DataError, NativeModuleError, NonFiniteError, RewardError];
+const userErrors = [
+  CheckpointError,
+  ConfigError,
+  DataError,
+  NativeModuleError,
+  NonFiniteError,
+  RewardError,
+  ServerError,
+];
 /** Native failures that the machine or the run causes; the other codes mean that papo called its own core wrongly. */
 const userNativeCodes = new Set(["E_ABORTED", "E_OOM", "E_IO", "E_CUDA", "E_NONFINITE"]);
 /** System errors that the machine causes, wherever they surface. */

@@ -1,0 +1,71 @@
+// Benchmarks by name: the paper's nine columns, the miniature world's two groups, and those of a user's YAML file.
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { didYouMean } from "../../config/suggest.ts";
+import { ConfigError } from "../../errors.ts";
+import { type Benchmark, benchmarkSchema } from "./benchmark.ts";
+import { readBenchmarkFile } from "./benchmark-file.ts";
+import { evalRepository, type PublishedColumn, publishedColumns } from "./published.ts";
+
+export interface ResolveBenchmarks {
+  /** A prepared PAPO-Eval: the folder that holds data/papo/*.json and data/images. Default: the hub. */
+  readonly benchmarkData?: string | undefined;
+}
+
+const miniature: readonly Benchmark[] = [
+  miniatureBenchmark("mini-general", "Mini general", "general", true),
+  miniatureBenchmark("mini-vision", "Mini vision", "vision-dependent", false),
+];
+
+/** Names that `--benchmarks` knows, `all` for the paper's nine aside. */
+export const benchmarkNames: readonly string[] = [...publishedColumns, ...miniature].map(({ id }) => id);
+
+/**
+ * The benchmarks that `words` name: `all` (the paper's nine), names separated by commas, or the YAML file of a user.
+ * @throws {ConfigError} for an unknown or repeated name, or what is wrong in the file
+ */
+export function resolveBenchmarks(words: string, options: ResolveBenchmarks = {}): readonly Benchmark[] {
+  if (/\.ya?ml$/u.test(words)) return readBenchmarkFile(words);
+  const root = options.benchmarkData === undefined ? undefined : preparedRoot(options.benchmarkData);
+  const names = words === "all" ? publishedColumns.map(({ id }) => id) : words.split(",").map((name) => name.trim());
+  const repeated = names.find((name, index) => names.indexOf(name) < index);
+  if (repeated !== undefined)
+    throw new ConfigError("--benchmarks", `expected each benchmark once, got ${repeated} twice`);
+  return names.map((name) => {
+    const column = publishedColumns.find(({ id }) => id === name);
+    const found = column ? publishedBenchmark(column, root) : miniature.find(({ id }) => id === name);
+    if (found) return found;
+    const hint = didYouMean(name, benchmarkNames);
+    throw new ConfigError("--benchmarks", `expected all, a .yaml file, or names out of ${benchmarkNames.join(", ")}; got ${JSON.stringify(name)}${hint}`); // prettier-ignore
+  });
+}
+
+/** The folder that picture paths of PAPO-Eval's rows (`./data/images/...`) start from. */
+function preparedRoot(folder: string): string {
+  const path = resolve(folder);
+  const roots = [path, ...(basename(path) === "data" ? [dirname(path)] : [])];
+  const root = roots.find((candidate) => existsSync(join(candidate, "data", "papo")));
+  if (root !== undefined) return root;
+  throw new ConfigError("--benchmark-data", `expected a prepared PAPO-Eval with data/papo/*.json, got ${path}`);
+}
+
+function publishedBenchmark(column: PublishedColumn, root: string | undefined): Benchmark {
+  const { id, name, group, rows, note, split, files, hub } = column;
+  const shared = { group, rows, ...(note === undefined ? {} : { note }) };
+  const prepared = root === undefined ? [] : files.map((file) => join(root, "data", "papo", file));
+  const file = prepared.find((path) => existsSync(path));
+  if (root !== undefined && file === undefined && hub === undefined)
+    throw new ConfigError("--benchmark-data", `${id}: expected ${prepared.join(" or ")}, got no such file`);
+  // The rows of PAPO_eval hold the whole prompt, the format prompt included; those in columns the bare question.
+  const source =
+    file !== undefined && root !== undefined
+      ? { data: file, layout: "sharegpt", imageDir: root }
+      : hub === undefined
+        ? { data: `${evalRepository}@${split ?? ""}`, layout: "sharegpt" }
+        : { data: hub, formatPrompt: "math_perception" };
+  return { ...benchmarkSchema.parse({ ...shared, ...source }), id, name };
+}
+
+function miniatureBenchmark(id: string, name: string, group: Benchmark["group"], hint: boolean): Benchmark {
+  return { ...benchmarkSchema.parse({ group, rows: 200, miniature: { hint } }), id, name };
+}
