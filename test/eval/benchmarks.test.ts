@@ -19,7 +19,11 @@ function fileWith(yaml: string, rows: readonly unknown[] = []): string {
   return join(folder, "mine.yaml");
 }
 
-async function readAll(benchmark: Benchmark, ...[options]: Parameters<typeof openBenchmark> extends [unknown, ...infer R] ? R : never) { // prettier-ignore
+async function readAll(
+  benchmark: Benchmark,
+  ...[options]: Parameters<typeof openBenchmark> extends [unknown, ...infer R] ? R : never
+) {
+  // prettier-ignore
   const opened = await openBenchmark(benchmark, options);
   const { length } = opened.dataset;
   return { ...opened, rows: await Promise.all(Array.from({ length }, (_, index) => opened.dataset.read(index))) };
@@ -115,7 +119,9 @@ test("equal ids and wrong answers are errors and counted skips", async () => {
   const [twice] = resolveBenchmarks(fileWith(yaml, [row("a", 1), row("b", 2), row("a", 3)]));
   const [empty] = resolveBenchmarks(fileWith(yaml, [row("a", null), row("b", 2), row("c", "")]));
   if (!twice || !empty) throw new Error("no benchmark");
-  await expect(openBenchmark(twice)).rejects.toThrow(/rows\.jsonl:3: id: expected a unique one, got that of row 1: a$/u);
+  await expect(openBenchmark(twice)).rejects.toThrow(
+    /rows\.jsonl:3: id: expected a unique one, got that of row 1: a$/u,
+  );
   await expect(openBenchmark(empty)).rejects.toThrow(/2 of 3 rows are unusable/u);
   const opened = await openBenchmark(empty, { maxSkippedShare: 1 });
   expect(opened).toMatchObject({ rowsSeen: 3, numSkipped: 2 });

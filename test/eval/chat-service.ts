@@ -35,7 +35,13 @@ export function choices(...texts: readonly (string | null)[]) {
   };
 }
 
-export function sendJson(response: ServerResponse, value: unknown, status = 200, headers: Record<string, string> = {}): void { // prettier-ignore
+export function sendJson(
+  response: ServerResponse,
+  value: unknown,
+  status = 200,
+  headers: Record<string, string> = {},
+): void {
+  // prettier-ignore
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(value));
 }
 

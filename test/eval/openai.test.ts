@@ -24,7 +24,9 @@ interface Setup {
 /** Three rows with a picture each, right when the answer is 1. */
 async function setup(numRows = 3): Promise<Setup> {
   const service = await startChatService();
-  const png = await sharp({ create: { width: 40, height: 30, channels: 3, background: "red" } }).png().toBuffer();
+  const png = await sharp({ create: { width: 40, height: 30, channels: 3, background: "red" } })
+    .png()
+    .toBuffer();
   const rows = Array.from({ length: numRows }, (_, at) => ({ id: `r${at}`, problem: `Look: <image> Q${at}?`, answer: "1", images: ["a.png"] })); // prettier-ignore
   const folder = tempFolder({ "rows.jsonl": jsonLines(rows), "a.png": png, "mine.yaml": "benchmarks: {mine: {data: rows.jsonl}}" }); // prettier-ignore
   const out = join(folder, "out");
@@ -121,7 +123,9 @@ test("a connection that breaks or hangs is tried again and named at the end", as
     // then no answer, or one whose body never ends
     else if (count === 3) response.writeHead(200).write("{");
   };
-  await expect(run({ timeoutMs: 60 })).rejects.toThrow(/1 of 1 rows are unusable.*no answer within 0\.06 s \(3 tries\)/u);
+  await expect(run({ timeoutMs: 60 })).rejects.toThrow(
+    /1 of 1 rows are unusable.*no answer within 0\.06 s \(3 tries\)/u,
+  );
   expect(service.requests).toHaveLength(3);
 });
 
@@ -155,7 +159,11 @@ test("a row that the server rejects is left out at once; a wrong key or model st
   const summary = await run();
   expect(summary.benchmarks[0]).toMatchObject({ rows: 2, numSkipped: 1 });
   expect(summary.skipped[0]).toMatch(/rows\.jsonl:2: .*status 400: prompt too long$/u);
-  for (const [status, text] of [[401, /status 401: no \(the key is taken from OPENAI_API_KEY\)$/u], [404, /status 404: no$/u]] as const) { // prettier-ignore
+  for (const [status, text] of [
+    [401, /status 401: no \(the key is taken from OPENAI_API_KEY\)$/u],
+    [404, /status 404: no$/u],
+  ] as const) {
+    // prettier-ignore
     const other = await setup(3);
     other.service.behaviour = (_request, response) => {
       sendJson(response, { error: "no" }, status);

@@ -1,6 +1,5 @@
 // Paired bootstrap intervals of the difference between two evaluations of the same rows.
-import { createHash } from "node:crypto";
-import { PhiloxStream } from "../../data/philox.ts";
+import { FastRandom } from "./fast-random.ts";
 
 /** B - A with an interval that holds it with the level's probability, in the unit of the values. */
 export interface Interval {
@@ -31,8 +30,7 @@ export interface PairedRows {
  * interval depends on the others.
  */
 export function resampledMeans({ id, differences }: PairedRows, resamples: number, seed: number): Float64Array {
-  const digest = createHash("sha256").update(`bootstrap/${id}`).digest();
-  const random = new PhiloxStream(seed, [digest.readUInt32LE(0), digest.readUInt32LE(4)]);
+  const random = new FastRandom("bootstrap", seed, id);
   const { length } = differences;
   return Float64Array.from({ length: resamples }, () => {
     let sum = 0;
