@@ -12,7 +12,10 @@ export function registerEval(program: Command): void {
     .option("--model <dir>", "checkpoint folder or Hugging Face model id; of a server, the model's name")
     .option("--data <spec>", "parquet or JSONL file, folder of shards, or hub id; path@split picks a split")
     .option("--benchmarks <names>", "all (the paper's nine), names separated by commas, or a YAML file of yours")
-    .option("--benchmark-data <dir>", "a prepared PAPO-Eval with data/papo and data/images (default: the hub)")
+    .option(
+      "--benchmark-data <dir>",
+      "folder with data/images, and data/papo where PAPO-Eval prepared it (default: the hub)",
+    )
     .option("--accept-row-counts", "take benchmarks of another number of rows than they have to have")
     .addOption(new Option("--settings <preset>", "paper: what PAPO-Eval samples with").choices(["paper"] as const))
     .addOption(

@@ -10,7 +10,7 @@ export function registerLeaks(program: Command): void {
     .requiredOption("--train <data...>", "training data: files, folders or hub ids, each with @split")
     .option("--data <data...>", "evaluation data likewise")
     .option("--benchmarks <names>", "benchmarks as papo eval takes them")
-    .option("--benchmark-data <dir>", "a prepared PAPO-Eval with data/papo and data/images (default: the hub)")
+    .option("--benchmark-data <dir>", "folder with data/images, as papo eval takes it (default: the hub)")
     .option("--out <file>", "JSON file for the whole report, every shared picture by row")
     .action(async ({ train, data = [], benchmarks, benchmarkData, out }) => {
       if (data.length === 0 && benchmarks === undefined)

@@ -57,7 +57,15 @@ test("a prepared PAPO-Eval is read under either of its names, by the root or its
     await expect(openBenchmark(benchmark)).rejects.toThrow(/we-math: expected 1740 rows, got 2; --accept-row-counts/u);
   }
   expect(() => resolveBenchmarks("geo3k", { benchmarkData: root })).toThrow(/^--benchmark-data: geo3k: expected .*hiyouga_geometry3k\.json, got no such file$/u); // prettier-ignore
-  expect(() => resolveBenchmarks("geo3k", { benchmarkData: join(root, "none") })).toThrow(/^--benchmark-data: expected a prepared PAPO-Eval/u); // prettier-ignore
+  expect(() => resolveBenchmarks("geo3k", { benchmarkData: join(root, "none") })).toThrow(/^--benchmark-data: expected a folder with data\/images/u); // prettier-ignore
+});
+
+test("with unpacked pictures alone the rows are the hub's", () => {
+  const root = tempFolder({ "data/images/w/a.png": tinyPng });
+  const [geo, mmk] = resolveBenchmarks("geo3k,mmk12", { benchmarkData: root });
+  expect(geo).toMatchObject({ data: "PAPO-Galaxy/PAPO_eval@hiyouga_geometry3k", imageDir: root, layout: "sharegpt" });
+  expect(mmk).toMatchObject({ data: "PAPOGalaxy/PAPO_MMK12_test", layout: "columns" });
+  expect(mmk).not.toHaveProperty("imageDir");
 });
 
 test.for([

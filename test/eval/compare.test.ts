@@ -5,11 +5,11 @@ import { benchmarkSchema, type Benchmark } from "../../lib/eval/benchmarks/bench
 import { type BenchmarkItem, shortHash } from "../../lib/eval/benchmarks/item.ts";
 import { defaultSettings, settingsFingerprint } from "../../lib/eval/benchmarks/settings.ts";
 import { averagesOf, summarizeBenchmark } from "../../lib/eval/benchmarks/summary.ts";
-import { intervalOf, resampledMeans } from "../../lib/eval/compare/bootstrap.ts";
+import { intervalOf, resampledMeans } from "../../lib/eval/bootstrap.ts";
 import { compareEvaluations, comparisonMarkdown } from "../../lib/eval/compare/compare.ts";
 import { tempFolder } from "../support/temp.ts";
 
-const paired = (id: string, values: readonly number[]) => ({ id, differences: Float64Array.from(values) });
+const paired = (id: string, values: readonly number[]) => ({ id, values: Float64Array.from(values) });
 
 test("resampled means are spread as all equally likely draws are", () => {
   const values = [0, 1, 4];
@@ -36,9 +36,9 @@ test("intervals have the width that the normal distribution gives many rows, and
   const means = rows.map((row) => resampledMeans(row, 20_000, 0));
   const both = intervalOf(rows, means);
   const half = 1.96 * 0.5 * Math.sqrt(2 / 3 / 900 + 1 / 4 / 100);
-  expect(both.difference).toBeCloseTo(0.25, 12);
-  expect(Math.abs(both.high - both.difference - half)).toBeLessThan(0.05 * half);
-  expect(Math.abs(both.difference - both.low - half)).toBeLessThan(0.05 * half);
+  expect(both.mean).toBeCloseTo(0.25, 12);
+  expect(Math.abs(both.high - both.mean - half)).toBeLessThan(0.05 * half);
+  expect(Math.abs(both.mean - both.low - half)).toBeLessThan(0.05 * half);
   // alone or beside others, a benchmark has the same interval
   expect(intervalOf([one], means.slice(0, 1))).toEqual(intervalOf([one], [resampledMeans(one, 20_000, 0)]));
   expect(intervalOf([one], [resampledMeans(one, 20_000, 3)])).not.toEqual(intervalOf([one], means.slice(0, 1)));

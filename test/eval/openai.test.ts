@@ -30,7 +30,7 @@ async function setup(numRows = 3): Promise<Setup> {
   const rows = Array.from({ length: numRows }, (_, at) => ({ id: `r${at}`, problem: `Look: <image> Q${at}?`, answer: "1", images: ["a.png"] })); // prettier-ignore
   const folder = tempFolder({ "rows.jsonl": jsonLines(rows), "a.png": png, "mine.yaml": "benchmarks: {mine: {data: rows.jsonl}}" }); // prettier-ignore
   const out = join(folder, "out");
-  const run: Setup["run"] = async (more = {}, settings = {}, signal = undefined) => {
+  const run: Setup["run"] = async (more = {}, settings = {}, signal) => {
     const all = { ...defaultSettings, n: 2, ...settings };
     const options = { baseUrl: service.baseUrl, model: "m", apiKey: key, concurrency: 2, timeoutMs: 5000, attempts: 3, baseDelayMs: 1, maxDelayMs: 5, signal }; // prettier-ignore
     const engine = await OpenAiEngine.open(all, { ...options, ...more });

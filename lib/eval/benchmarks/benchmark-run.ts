@@ -54,7 +54,10 @@ export async function runBenchmarks(options: BenchmarkRunOptions): Promise<Evalu
   }
   const { identity } = engine;
   const averages = averagesOf(summaries);
-  const summary = { identity, settings: { ...settings }, benchmarks: summaries, averages, skipped: skips.reports };
+  const summary: EvaluationSummary = {
+    ...{ identity, settings: { ...settings }, settingsFingerprint: settingsFingerprint(settings) },
+    ...{ benchmarks: summaries, averages, skipped: skips.reports },
+  };
   await writeJson(join(resolve(options.out), "summary.json"), summary);
   await writeFileAtomic(join(resolve(options.out), "summary.md"), markdownOf(summary));
   return summary;

@@ -8,7 +8,10 @@ import { readBenchmarkFile } from "./benchmark-file.ts";
 import { evalRepository, type PublishedColumn, publishedColumns } from "./published.ts";
 
 export interface ResolveBenchmarks {
-  /** A prepared PAPO-Eval: the folder that holds data/papo/*.json and data/images. Default: the hub. */
+  /**
+   * A folder with data/images, and as PAPO-Eval prepares it also data/papo/*.json, without which the rows are the hub's.
+   * Default: all from the hub.
+   */
   readonly benchmarkData?: string | undefined;
 }
 
@@ -44,25 +47,26 @@ export function resolveBenchmarks(words: string, options: ResolveBenchmarks = {}
 function preparedRoot(folder: string): string {
   const path = resolve(folder);
   const roots = [path, ...(basename(path) === "data" ? [dirname(path)] : [])];
-  const root = roots.find((candidate) => existsSync(join(candidate, "data", "papo")));
+  const root = roots.find((candidate) => existsSync(join(candidate, "data", "images")));
   if (root !== undefined) return root;
-  throw new ConfigError("--benchmark-data", `expected a prepared PAPO-Eval with data/papo/*.json, got ${path}`);
+  throw new ConfigError("--benchmark-data", `expected a folder with data/images, as PAPO-Eval has it, got ${path}`);
 }
 
 function publishedBenchmark(column: PublishedColumn, root: string | undefined): Benchmark {
   const { id, name, group, rows, note, split, files, hub } = column;
   const shared = { group, rows, ...(note === undefined ? {} : { note }) };
-  const prepared = root === undefined ? [] : files.map((file) => join(root, "data", "papo", file));
+  const rowsDir = root === undefined ? "" : join(root, "data", "papo");
+  const prepared = existsSync(rowsDir) ? files.map((file) => join(rowsDir, file)) : [];
   const file = prepared.find((path) => existsSync(path));
-  if (root !== undefined && file === undefined && hub === undefined)
+  if (prepared.length > 0 && file === undefined && hub === undefined)
     throw new ConfigError("--benchmark-data", `${id}: expected ${prepared.join(" or ")}, got no such file`);
   // The rows of PAPO_eval hold the whole prompt, the format prompt included; those in columns the bare question.
-  const source =
-    file !== undefined && root !== undefined
-      ? { data: file, layout: "sharegpt", imageDir: root }
-      : hub === undefined
-        ? { data: `${evalRepository}@${split ?? ""}`, layout: "sharegpt" }
-        : { data: hub, formatPrompt: "math_perception" };
+  const conversation = { layout: "sharegpt", ...(root === undefined ? {} : { imageDir: root }) };
+  const hubRows =
+    hub === undefined
+      ? { data: `${evalRepository}@${split ?? ""}`, ...conversation }
+      : { data: hub, formatPrompt: "math_perception" };
+  const source = file === undefined ? hubRows : { data: file, ...conversation };
   return { ...benchmarkSchema.parse({ ...shared, ...source }), id, name };
 }
 

@@ -65,9 +65,14 @@ function protocolOf({ id, filter, formatPrompt, grader }: Benchmark) {
   return { id, filter, formatPrompt: formatPrompt?.split(/[\\/]/u).at(-1) ?? null, grader };
 }
 
-/** The same for two evaluations whose numbers may stand side by side; the seed and what answers have no say. */
-export function settingsFingerprint(settings: EvaluationSettings, benchmark: Benchmark): string {
-  const decisive = Object.entries({ ...settings, ...protocolOf(benchmark) }).filter(([key]) => key !== "seed");
+/**
+ * The same for two evaluations, or two of the same benchmark, whose numbers may stand side by side; the seed and what
+ * answers have no say.
+ */
+export function settingsFingerprint(settings: EvaluationSettings, benchmark?: Benchmark): string {
+  const decisive = Object.entries({ ...settings, ...(benchmark && protocolOf(benchmark)) }).filter(
+    ([key]) => key !== "seed",
+  );
   return shortHash(decisive.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

@@ -1,5 +1,6 @@
 // What an evaluation over benchmarks found, from its items: numbers a benchmark, and averages of the groups.
 import { mathNormalize } from "../../reward/grader/math-normalize.ts";
+import { intervalOf, resampledMeans } from "../bootstrap.ts";
 import { readItems } from "../eval-files.ts";
 import { majority, passAtK, passKs } from "../scores.ts";
 import { type BenchmarkGroup, benchmarkGroups } from "./benchmark.ts";
@@ -26,6 +27,8 @@ export interface BenchmarkSummary {
   readonly n: number;
   /** Mean over rows of the share of right responses. */
   readonly avgAtN: number;
+  /** 95 % bootstrap interval of avgAtN over rows; null without rows. */
+  readonly interval: { readonly low: number; readonly high: number } | null;
   /** Share of rows with a right response among n. */
   readonly passAtN: number;
   /** Share of rows whose most frequent answer is right. */
@@ -69,6 +72,8 @@ export interface EvaluationSummary {
   /** What answered: engine, model, its weights' fingerprint. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Of the settings without the seed. */
+  readonly settingsFingerprint: string;
   readonly benchmarks: readonly BenchmarkSummary[];
   /** By group and, over all benchmarks, `overall`; only groups that have benchmarks. */
   readonly averages: Readonly<Record<string, GroupAverage>>;
@@ -83,13 +88,14 @@ export interface EvaluationSummary {
 export async function summarizeBenchmark(file: string, facts: RowFacts): Promise<BenchmarkSummary> {
   const { n } = facts;
   const ks = passKs(n);
-  const sums = { avg: 0, majority: 0, tokens: 0, counted: 0, cut: 0, unboxed: 0, textless: 0 };
+  const sums = { majority: 0, tokens: 0, counted: 0, cut: 0, unboxed: 0, textless: 0 };
   const passes = new Map(ks.map((k) => [k, 0]));
   const hashes: string[] = [];
+  const accuracies: number[] = [];
   for await (const { id, rowHash, responses } of readItems<BenchmarkItem>(file)) {
     hashes.push(`${id} ${rowHash}`);
     const numCorrect = responses.filter(({ correct }) => correct).length;
-    sums.avg += numCorrect / n;
+    accuracies.push(numCorrect / n);
     sums.majority += majority(responses.map(voteOf));
     for (const k of ks) passes.set(k, (passes.get(k) ?? 0) + passAtK(n, numCorrect, k));
     for (const { text, extracted, finishReason, numTokens } of responses) {
@@ -108,7 +114,7 @@ export async function summarizeBenchmark(file: string, facts: RowFacts): Promise
     rows,
     numSkipped: numUnusable + numAsked - rows,
     complete: rows === (facts.rowsExpected ?? facts.rowsSeen),
-    avgAtN: mean(sums.avg),
+    ...averageOver(facts.id, accuracies),
     passAtN: mean(passes.get(n) ?? 0),
     majorityAtN: mean(sums.majority),
     passAt: Object.fromEntries([...passes].map(([k, sum]) => [k, mean(sum)])),
@@ -120,6 +126,13 @@ export async function summarizeBenchmark(file: string, facts: RowFacts): Promise
     settingsFingerprint,
     rowsFingerprint: shortHash(hashes.sort()),
   };
+}
+
+function averageOver(id: string, accuracies: readonly number[]): Pick<BenchmarkSummary, "avgAtN" | "interval"> {
+  if (accuracies.length === 0) return { avgAtN: 0, interval: null };
+  const rows = { id, values: Float64Array.from(accuracies) };
+  const { mean, low, high } = intervalOf([rows], [resampledMeans(rows, 10_000, 0)]);
+  return { avgAtN: mean, interval: { low, high } };
 }
 
 function voteOf({ extracted, correct }: GradedResponse) {
@@ -148,6 +161,8 @@ function averageOf(members: readonly BenchmarkSummary[]): GroupAverage {
 }
 
 const percent = (share: number) => (100 * share).toFixed(2);
+const spread = (interval: BenchmarkSummary["interval"]) =>
+  interval === null ? "" : ` [${percent(interval.low)}, ${percent(interval.high)}]`;
 
 /** The summary as a Markdown table: percentages, `*` at what is not complete. */
 export function markdownOf({ identity, settings, benchmarks, averages }: EvaluationSummary): string {
@@ -159,7 +174,8 @@ export function markdownOf({ identity, settings, benchmarks, averages }: Evaluat
       benchmark.name + mark(benchmark.complete),
       benchmark.group,
       `${benchmark.rows} of ${benchmark.rowsExpected ?? benchmark.rowsSeen}`,
-      ...[benchmark.avgAtN, benchmark.passAtN, benchmark.majorityAtN, benchmark.cutShare].map(percent),
+      percent(benchmark.avgAtN) + spread(benchmark.interval),
+      ...[benchmark.passAtN, benchmark.majorityAtN, benchmark.cutShare].map(percent),
     ),
   );
   const means = Object.entries(averages).map(
@@ -177,7 +193,7 @@ export function markdownOf({ identity, settings, benchmarks, averages }: Evaluat
     ...means,
     ...notes,
     "",
-    `Percentages. ${shown.join(", ")}.`,
+    `Percentages, with 95 % bootstrap intervals over rows. ${shown.join(", ")}.`,
     "",
   ].join("\n");
 }

@@ -2,16 +2,20 @@
 import { isDeepStrictEqual } from "node:util";
 import { ConfigError } from "../../errors.ts";
 import { benchmarkGroups } from "../benchmarks/benchmark.ts";
-import { type BootstrapOptions, type Interval, intervalOf, type PairedRows, resampledMeans } from "./bootstrap.ts";
+import { type BootstrapOptions, intervalOf, resampledMeans, type RowValues } from "../bootstrap.ts";
 import { type EvaluatedBenchmark, readEvaluation } from "./read-evaluation.ts";
 
-export interface ComparedRow extends Interval {
+export interface ComparedRow {
   /** A benchmark's id, a group, or `overall`. */
   readonly id: string;
   readonly kind: "benchmark" | "average";
   /** Mean accuracy of each, in [0, 1]. */
   readonly a: number;
   readonly b: number;
+  /** B - A with its interval. */
+  readonly difference: number;
+  readonly low: number;
+  readonly high: number;
   readonly numRows: number;
   /** Every row that was expected has been evaluated. */
   readonly complete: boolean;
@@ -53,19 +57,24 @@ export async function compareEvaluations(a: string, b: string, options: CompareO
   const drawn = pairs.map(({ paired }) => resampledMeans(paired, resamples, seed));
   const rowOf = (id: string, kind: ComparedRow["kind"], members: readonly number[]): ComparedRow => {
     const chosen = members.flatMap((at) => pairs[at] ?? []);
+    const {
+      mean: difference,
+      low,
+      high,
+    } = intervalOf(
+      chosen.map(({ paired }) => paired),
+      members.flatMap((at) => drawn[at] ?? []),
+      { level },
+    );
     const mean = (value: (pair: Pair) => number) => chosen.reduce((sum, one) => sum + value(one), 0) / chosen.length;
     return {
       id,
       kind,
       a: mean((one) => one.a),
       b: mean((one) => one.b),
-      numRows: chosen.reduce((sum, { paired }) => sum + paired.differences.length, 0),
+      numRows: chosen.reduce((sum, { paired }) => sum + paired.values.length, 0),
       complete: chosen.every((one) => one.complete),
-      ...intervalOf(
-        chosen.map(({ paired }) => paired),
-        members.flatMap((at) => drawn[at] ?? []),
-        { level },
-      ),
+      ...{ difference, low, high },
     };
   };
   const all = pairs.map((_, at) => at);
@@ -78,7 +87,7 @@ export async function compareEvaluations(a: string, b: string, options: CompareO
 }
 
 interface Pair {
-  readonly paired: PairedRows;
+  readonly paired: RowValues;
   readonly group: string;
   readonly a: number;
   readonly b: number;
@@ -97,9 +106,9 @@ function pair(id: string, left: EvaluatedBenchmark, right: EvaluatedBenchmark): 
   const accuracies = (of: EvaluatedBenchmark) => ids.map((row) => of.rows.get(row)?.accuracy ?? 0);
   const [a, b] = [accuracies(left), accuracies(right)];
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const differences = Float64Array.from(b, (value, at) => value - (a[at] ?? 0));
+  const values = Float64Array.from(b, (value, at) => value - (a[at] ?? 0));
   const { group, complete } = left.summary;
-  return { paired: { id, differences }, group, a: mean(a), b: mean(b), complete: complete && right.summary.complete };
+  return { paired: { id, values }, group, a: mean(a), b: mean(b), complete: complete && right.summary.complete };
 }
 
 function throwUnlessSameSettings(id: string, left: EvaluatedBenchmark, right: EvaluatedBenchmark): void {

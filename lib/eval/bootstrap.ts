@@ -1,9 +1,9 @@
-// Paired bootstrap intervals of the difference between two evaluations of the same rows.
+// Bootstrap intervals of means over rows: of accuracies, or of paired differences between two evaluations.
 import { FastRandom } from "./fast-random.ts";
 
-/** B - A with an interval that holds it with the level's probability, in the unit of the values. */
+/** A mean with the interval that holds it with the level's probability, in the unit of the values. */
 export interface Interval {
-  readonly difference: number;
+  readonly mean: number;
   readonly low: number;
   readonly high: number;
 }
@@ -17,34 +17,34 @@ export interface BootstrapOptions {
   readonly seed?: number;
 }
 
-/** Rows of one benchmark: per row the difference B - A. */
-export interface PairedRows {
+/** One value a row of a benchmark. */
+export interface RowValues {
   readonly id: string;
   /** [rows] */
-  readonly differences: Float64Array;
+  readonly values: Float64Array;
 }
 
 /**
- * Means of each benchmark's differences in `resamples` draws of its rows with replacement: [resamples]. The draws are a
+ * Means of a benchmark's values in `resamples` draws of its rows with replacement: [resamples]. The draws are a
  * function of the seed and the benchmark's id, so that groups are averages over the same draws, and no benchmark's
  * interval depends on the others.
  */
-export function resampledMeans({ id, differences }: PairedRows, resamples: number, seed: number): Float64Array {
+export function resampledMeans({ id, values }: RowValues, resamples: number, seed: number): Float64Array {
   const random = new FastRandom("bootstrap", seed, id);
-  const { length } = differences;
+  const { length } = values;
   return Float64Array.from({ length: resamples }, () => {
     let sum = 0;
-    for (let draw = 0; draw < length; draw += 1) sum += differences[random.below(length)] ?? 0;
+    for (let draw = 0; draw < length; draw += 1) sum += values[random.below(length)] ?? 0;
     return sum / length;
   });
 }
 
 /**
- * Percentile interval of the unweighted mean over benchmarks of their mean difference.
+ * Percentile interval of the unweighted mean over benchmarks of their means.
  * @param means one or more of resampledMeans, of equal length
  */
 export function intervalOf(
-  rows: readonly PairedRows[],
+  rows: readonly RowValues[],
   means: readonly Float64Array[],
   { level = 0.95 }: BootstrapOptions = {},
 ): Interval {
@@ -54,7 +54,7 @@ export function intervalOf(
   ).sort();
   const tail = (1 - level) / 2;
   return {
-    difference: mean(rows.map(({ differences }) => mean(differences))),
+    mean: mean(rows.map(({ values }) => mean(values))),
     low: quantile(averages, tail),
     high: quantile(averages, 1 - tail),
   };
