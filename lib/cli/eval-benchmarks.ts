@@ -44,10 +44,11 @@ export async function evaluateBenchmarks(
 ): Promise<void> {
   const alien = ofBenchmarks.find(isGiven);
   if (alien !== undefined) throw new ConfigError(alien, "expected in the benchmark's YAML file, not with --benchmarks");
+  if (words.out.endsWith(".jsonl")) throw new ConfigError("--out", `expected a folder with --benchmarks, got ${words.out}`); // prettier-ignore
   const { compareWithTraining } = await import("../eval/benchmarks/settings.ts");
   const { resolveBenchmarks } = await import("../eval/benchmarks/registry.ts");
   const { runBenchmarks } = await import("../eval/benchmarks/benchmark-run.ts");
-  const { markdownOf } = await import("../eval/benchmarks/summary.ts");
+  const { markdownOf } = await import("../eval/benchmarks/summary-markdown.ts");
   const benchmarks = resolveBenchmarks(words.benchmarks ?? "", { benchmarkData: words.benchmarkData });
   const settings = await settingsOf(words, isGiven);
   if (words.engine === "papo") say(await compareWithTraining(settings, words.model ?? ""));
@@ -96,7 +97,9 @@ function say({ source, differences }: TrainingComparison): void {
   process.stderr.write(`papo: settings that differ from training's, ${source}:\n${lines.join("\n")}\n`);
 }
 
-function sayLeftOut({ benchmarks, skipped }: EvaluationSummary): void {
+function sayLeftOut({ benchmarks, skipped, counters }: EvaluationSummary): void {
+  const { shortAnswers = 0 } = counters;
+  if (shortAnswers > 0) process.stderr.write(`papo: ${shortAnswers} answers with fewer choices than asked for, which were asked for again\n`); // prettier-ignore
   for (const { id, numSkipped, numOverlong, skipped: first } of benchmarks) {
     if (numSkipped > 0) process.stderr.write(`papo: ${id}: ${numSkipped} rows left out, first: ${[...first, ...skipped][0] ?? "none told"}\n`); // prettier-ignore
     if (numOverlong > 0) process.stderr.write(`papo: ${id}: ${numOverlong} rows left out: prompts over the limit\n`);

@@ -11,7 +11,7 @@ export function registerEval(program: Command): void {
     .description("measure a model over a data set or benchmarks (avg@n); started again, it goes on where it stopped")
     .option("--model <dir>", "checkpoint folder or Hugging Face model id; of a server, the model's name")
     .option("--data <spec>", "parquet or JSONL file, folder of shards, or hub id; path@split picks a split")
-    .option("--benchmarks <names>", "all (the paper's nine), names separated by commas, or a YAML file of yours")
+    .option("--benchmarks <names>", "all (the paper's nine), names or YAML files of yours, separated by commas")
     .option(
       "--benchmark-data <dir>",
       "folder with data/images, and data/papo where PAPO-Eval prepared it (default: the hub)",

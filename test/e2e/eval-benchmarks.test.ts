@@ -97,6 +97,7 @@ test("papo leaks names shared pictures; a set shares all of its own", () => {
 test.for([
   [["--data", "x.jsonl"], /^papo: --data: expected either --data or --benchmarks\n$/u],
   [["--reward", "x.mjs"], /^papo: reward: expected in the benchmark's YAML file, not with --benchmarks\n$/u],
+  [["--out", "x.jsonl"], /^papo: --out: expected a folder with --benchmarks, got x\.jsonl\n$/u],
   [["--engine", "openai"], /^papo: --base-url: expected with --engine openai\n$/u],
   [["--base-url", "http://x"], /^papo: --base-url: expected with --engine openai only\n$/u],
   [["--min-pixels", "9", "--max-pixels", "8"], /^papo: --min-pixels: expected at most --max-pixels \(8\), got 9\n$/u],

@@ -70,6 +70,7 @@ test("with unpacked pictures alone the rows are the hub's", () => {
 
 test.for([
   ["geo3", /^--benchmarks: expected all, .*; got "geo3" \(did you mean geo3k\?\)$/u],
+  ["all,counting", /^--benchmarks: expected each benchmark once, got counting twice$/u],
   ["geo3k,geo3k", /^--benchmarks: expected each benchmark once, got geo3k twice$/u],
   ["", /got ""/u],
   ["none.yaml", /none\.yaml: cannot be read/u],
@@ -95,9 +96,11 @@ test("a user's benchmark is filtered, asked with its format prompt, and limited"
   const rows = ["yes", "no", "yes", "yes"].map((kind, at) => ({ id: `r${at}`, problem: `<image>Q${at}?`, answer: at, images: ["a.png"], kind })); // prettier-ignore
   const yaml =
     "benchmarks:\n  mine:\n    data: rows.jsonl\n    filter: {kind: [yes, maybe]}\n    rows: 3\n    formatPrompt: math_perception\n";
-  const [mine] = resolveBenchmarks(fileWith(yaml, rows));
+  const file = fileWith(yaml, rows);
+  const [mine] = resolveBenchmarks(file);
   if (!mine) throw new Error("no benchmark");
   expect(mine).toMatchObject({ id: "mine", name: "mine", group: "general", grader: "mathruler" });
+  expect(resolveBenchmarks(`mini-vision,${file}`).map(({ id }) => id)).toEqual(["mini-vision", "mine"]);
   const opened = await readAll(mine, { limit: 2 });
   expect(opened.rowsSeen).toBe(3);
   expect(opened.rows.map(({ id }) => id)).toEqual(["mine/r0", "mine/r2"]);

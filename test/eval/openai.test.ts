@@ -83,6 +83,7 @@ test("fewer choices than asked for are asked for again with another seed; more a
   expect(service.requests[0]?.body.seed).not.toBe(service.requests[1]?.body.seed);
   expect(items()[0]?.responses.map(({ text }) => text?.[0])).toEqual(["a", "b", "b", "b"]);
   expect(summary.benchmarks[0]).toMatchObject({ avgAtN: 0.25, passAtN: 1, majorityAtN: 0 });
+  expect(summary.counters).toEqual({ shortAnswers: 1 });
 });
 
 test("answers without text are wrong and counted; without any choice the row is left out", async () => {
@@ -104,14 +105,15 @@ test("busy and broken answers are tried again, after Retry-After at least", asyn
     () => [429, { error: { message: "slow down" } }, { "retry-after": "0.3" }] as const,
     () => [503, "down", {}] as const,
     () => [200, "<html>a proxy's page</html>", {}] as const,
+    () => [200, { error: { message: "out of memory" } }, {}] as const,
   ];
   service.behaviour = (request, response, count) => {
     const [status, body, headers] = failures[count - 1]?.() ?? [];
     if (status === undefined) wellBehaved(request, response, count);
     else response.writeHead(status, headers).end(typeof body === "string" ? body : JSON.stringify(body));
   };
-  const summary = await run({ attempts: 4, maxDelayMs: 1000 });
-  expect(service.requests).toHaveLength(4);
+  const summary = await run({ attempts: 5, maxDelayMs: 1000 });
+  expect(service.requests).toHaveLength(5);
   expect((service.requests[1]?.atMs ?? 0) - (service.requests[0]?.atMs ?? 0)).toBeGreaterThanOrEqual(299);
   expect(summary.benchmarks[0]?.rows).toBe(1);
 });

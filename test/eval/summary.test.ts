@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { BenchmarkItem, GradedResponse } from "../../lib/eval/benchmarks/item.ts";
-import { averagesOf, markdownOf, type RowFacts, summarizeBenchmark } from "../../lib/eval/benchmarks/summary.ts";
+import { averagesOf, type RowFacts, summarizeBenchmark } from "../../lib/eval/benchmarks/summary.ts";
+import { markdownOf } from "../../lib/eval/benchmarks/summary-markdown.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const right: GradedResponse = { text: "", finishReason: "stop", numTokens: 3, extracted: "1", correct: true };
@@ -59,7 +60,7 @@ test("averages weigh benchmarks alike, and the table marks what is not complete"
   expect(averages["general"]).toMatchObject({ benchmarks: ["x", "y"], avgAtN: 0.5, complete: false });
   expect(averages["overall"]?.avgAtN).toBeCloseTo(2 / 3, 12);
   expect(averages["vision-dependent"]?.complete).toBe(true);
-  const text = markdownOf({ identity: { model: "m" }, settings: { n: 1 }, settingsFingerprint: "s", benchmarks: [one, two, other], averages, skipped: [] }); // prettier-ignore
+  const text = markdownOf({ identity: { model: "m" }, settings: { n: 1 }, settingsFingerprint: "s", benchmarks: [one, two, other], averages, skipped: [], counters: {} }); // prettier-ignore
   expect(text).toContain("| X | general | 3 of 3 | 100.00 [100.00, 100.00] | 100.00 | 100.00 | 0.00 |");
   expect(text).toContain("| Y * | general | 1 of 6 | 0.00 [0.00, 0.00] |");
   expect(text).toContain("| **overall** * |");

@@ -12,7 +12,8 @@ import { type BenchmarkItem, itemOf } from "./item.ts";
 import { joined } from "./joined.ts";
 import { openBenchmark, type OpenedBenchmark } from "./open-benchmark.ts";
 import { type EvaluationSettings, settingsFingerprint } from "./settings.ts";
-import { averagesOf, type BenchmarkSummary, type EvaluationSummary, markdownOf, type RowFacts, summarizeBenchmark } from "./summary.ts"; // prettier-ignore
+import { averagesOf, type BenchmarkSummary, type EvaluationSummary, type RowFacts, summarizeBenchmark } from "./summary.ts"; // prettier-ignore
+import { markdownOf } from "./summary-markdown.ts";
 
 export interface BenchmarkRunOptions {
   readonly benchmarks: readonly Benchmark[];
@@ -56,7 +57,7 @@ export async function runBenchmarks(options: BenchmarkRunOptions): Promise<Evalu
   const averages = averagesOf(summaries);
   const summary: EvaluationSummary = {
     ...{ identity, settings: { ...settings }, settingsFingerprint: settingsFingerprint(settings) },
-    ...{ benchmarks: summaries, averages, skipped: skips.reports },
+    ...{ benchmarks: summaries, averages, counters: engine.counters, skipped: skips.reports },
   };
   await writeJson(join(resolve(options.out), "summary.json"), summary);
   await writeFileAtomic(join(resolve(options.out), "summary.md"), markdownOf(summary));

@@ -16,6 +16,8 @@ export interface GenerateOptions {
 export interface Engine {
   /** What answers; plain JSON that goes into settings.json. */
   readonly identity: Readonly<Record<string, unknown>>;
+  /** What happened since it was opened that a reader of the results should know, by name. */
+  readonly counters: Readonly<Record<string, number>>;
   /** Whether the row's prompt is within the limit, as far as the engine can tell. */
   fits(example: Example): Promise<boolean>;
   /**

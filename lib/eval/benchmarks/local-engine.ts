@@ -20,6 +20,7 @@ export interface LocalEngineOptions extends Pick<SamplingSettings, "dtype" | "th
 
 export class LocalEngine implements Engine {
   readonly identity: Readonly<Record<string, unknown>>;
+  readonly counters = {};
   readonly #opened: OpenedProcessor;
   readonly #settings: EvaluationSettings;
   readonly #options: LocalEngineOptions;

@@ -24,23 +24,26 @@ const miniature: readonly Benchmark[] = [
 export const benchmarkNames: readonly string[] = [...publishedColumns, ...miniature].map(({ id }) => id);
 
 /**
- * The benchmarks that `words` name: `all` (the paper's nine), names separated by commas, or the YAML file of a user.
- * @throws {ConfigError} for an unknown or repeated name, or what is wrong in the file
+ * The benchmarks that `words` name, separated by commas: `all` (the paper's nine), names, YAML files of a user.
+ * @throws {ConfigError} for an unknown or repeated name, or what is wrong in a file
  */
 export function resolveBenchmarks(words: string, options: ResolveBenchmarks = {}): readonly Benchmark[] {
-  if (/\.ya?ml$/u.test(words)) return readBenchmarkFile(words);
   const root = options.benchmarkData === undefined ? undefined : preparedRoot(options.benchmarkData);
-  const names = words === "all" ? publishedColumns.map(({ id }) => id) : words.split(",").map((name) => name.trim());
-  const repeated = names.find((name, index) => names.indexOf(name) < index);
-  if (repeated !== undefined)
-    throw new ConfigError("--benchmarks", `expected each benchmark once, got ${repeated} twice`);
-  return names.map((name) => {
-    const column = publishedColumns.find(({ id }) => id === name);
-    const found = column ? publishedBenchmark(column, root) : miniature.find(({ id }) => id === name);
-    if (found) return found;
-    const hint = didYouMean(name, benchmarkNames);
-    throw new ConfigError("--benchmarks", `expected all, a .yaml file, or names out of ${benchmarkNames.join(", ")}; got ${JSON.stringify(name)}${hint}`); // prettier-ignore
-  });
+  const found = words.split(",").flatMap((word) => benchmarksOf(word.trim(), root));
+  const ids = found.map(({ id }) => id);
+  const repeated = ids.find((id, index) => ids.indexOf(id) < index);
+  if (repeated === undefined) return found;
+  throw new ConfigError("--benchmarks", `expected each benchmark once, got ${repeated} twice`);
+}
+
+function benchmarksOf(word: string, root: string | undefined): readonly Benchmark[] {
+  if (/\.ya?ml$/u.test(word)) return readBenchmarkFile(word);
+  if (word === "all") return publishedColumns.map((column) => publishedBenchmark(column, root));
+  const column = publishedColumns.find(({ id }) => id === word);
+  const found = column ? publishedBenchmark(column, root) : miniature.find(({ id }) => id === word);
+  if (found) return [found];
+  const got = JSON.stringify(word) + didYouMean(word, benchmarkNames);
+  throw new ConfigError("--benchmarks", `expected all, a .yaml file, or names out of ${benchmarkNames.join(", ")}; got ${got}`); // prettier-ignore
 }
 
 /** The folder that picture paths of PAPO-Eval's rows (`./data/images/...`) start from. */

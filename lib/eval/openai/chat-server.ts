@@ -68,9 +68,11 @@ export class ChatServer {
   async #once<T>(url: string, schema: z.ZodType<T>, body: unknown, signal: AbortSignal | undefined): Promise<T> {
     const { status, text, retryAfter } = await this.#exchange(url, body, signal);
     if (status === 200) {
-      const parsed = schema.safeParse(parseJson(text));
+      const value = parseJson(text);
+      const parsed = schema.safeParse(value);
       // A proxy's page, or an error in the clothes of a success.
-      if (!parsed.success) throw new TransientError(`an answer that is none: ${this.#shown(text)}`, { status });
+      if (!parsed.success || errorSchema.safeParse(value).success)
+        throw new TransientError(`status 200 with another answer: ${this.#shown(text)}`, { status });
       return parsed.data;
     }
     const told = `status ${status}: ${this.#shown(text)}`;

@@ -26,8 +26,8 @@ const maxLostRows = 3;
 
 export class OpenAiEngine implements Engine {
   readonly identity: Readonly<Record<string, unknown>>;
-  /** Answers with fewer choices than asked for; the missing ones were asked for again. */
-  numShortAnswers = 0;
+  /** shortAnswers: answers with fewer choices than asked for; the missing ones were asked for again. */
+  readonly counters = { shortAnswers: 0 };
   readonly #server: ChatServer;
   readonly #model: string;
   readonly #settings: EvaluationSettings;
@@ -103,7 +103,7 @@ export class OpenAiEngine implements Engine {
       );
       const got = responsesOf(answer).slice(0, wanted);
       responses.push(...got);
-      if (got.length < wanted) this.numShortAnswers += 1;
+      if (got.length < wanted) this.counters.shortAnswers += 1;
       numEmpty = got.length === 0 ? numEmpty + 1 : 0;
       if (numEmpty === maxEmptyAnswers) throw new NoChoicesError(this.#model, undefined, `${numEmpty} answers without a choice`); // prettier-ignore
     }
