@@ -28,7 +28,12 @@ export function registerEval(program: Command): void {
     .option("--timeout <seconds>", "longest time for one answer of the server", numberIn(0.001, 86_400), 600)
     .option("--attempts <count>", "tries of a request that fails in passing", integerFrom(1, 100), 6)
     .requiredOption("--out <path>", "folder for what is found; with --data also a .jsonl file")
-    .addOption(samplingOptions.n())
+    .option(
+      "--n <count>",
+      "responses a row: the n of avg@n; 8 with --benchmarks where none is given",
+      integerFrom(1),
+      1,
+    )
     .option("--temperature <number>", "0: greedy", numberIn(0, 100), 1)
     .addOption(samplingOptions.topP())
     .addOption(samplingOptions.topK())

@@ -1,3 +1,4 @@
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { expect, test } from "vitest";
 import { openDataset } from "../../lib/data/dataset.ts";
 import { jsonLines, tempFolder, tinyPng } from "./temp.ts";
@@ -21,6 +22,32 @@ test("rows of conversations give question, answer and pictures that start from t
     extra: { level: 2 },
   });
   expect(await dataset.read(1)).toMatchObject({ id: "set.json:2", problem: "Why?", answer: "4", images: [] });
+});
+
+test("the hub's parquet of conversations is read with its embedded pictures", async () => {
+  const optional = { repetition_type: "OPTIONAL" as const };
+  const leafOf = (name: string, isText = true) => ({ ...optional, name, type: "BYTE_ARRAY" as const, ...(isText ? { converted_type: "UTF8" as const } : {}) }); // prettier-ignore
+  const listOf = (name: string, ...leaves: ReturnType<typeof leafOf>[]) => [
+    { ...optional, name, num_children: 1, converted_type: "LIST" as const },
+    { name: "list", repetition_type: "REPEATED" as const, num_children: 1 },
+    { ...optional, name: "element", num_children: leaves.length },
+    ...leaves,
+  ];
+  const schema = [
+    { name: "root", num_children: 2 },
+    ...listOf("messages", leafOf("role"), leafOf("content")),
+    ...listOf("images", leafOf("bytes", false), leafOf("path")),
+  ];
+  const columnData = [
+    { name: "messages", data: [good.messages] },
+    { name: "images", data: [[{ bytes: tinyPng, path: "a.png" }]] },
+  ];
+  const bytes = new Uint8Array(parquetWriteBuffer({ schema, columnData }));
+  const folder = tempFolder({ "data/hiyouga_geometry3k-00000-of-00001.parquet": bytes });
+  const dataset = await openDataset(`${folder}@hiyouga_geometry3k`, { layout: "sharegpt" });
+  const { problem, answer, images: pictures } = await dataset.read(0);
+  expect([problem, answer]).toEqual(["<image>What?", "3"]);
+  expect(pictures).toEqual([{ bytes: new Uint8Array(tinyPng) }]);
 });
 
 test.for([

@@ -84,7 +84,7 @@ test.for([
   ["benchmarks:\n  mine: {dta: rows.jsonl}", /mine\.yaml:2:10: benchmarks\.mine\.dta: unknown key \(did you mean data\?\)/u], // prettier-ignore
   ["benchmarks:\n  mine: {name: x}", /:2:3: benchmarks\.mine: expected data or miniature, got neither/u],
   ["benchmarks:\n  mine: {data: a.jsonl, miniature: {}}", /expected data or miniature, got both/u],
-  ["benchmarks:\n  a/b: {data: a.jsonl}", /expected letters, digits, dots, _ and -, .*got "a\/b"/u],
+  ["benchmarks:\n  a/b: {data: a.jsonl}", /expected letters, digits, _ and -, .*got "a\/b"/u],
   ["benchmarks:\n  mine: {data: a.jsonl, group: visual}", /group: expected one of general, vision-dependent, got "visual"/u], // prettier-ignore
   ["benchmarks:\n  mine: {data: a.jsonl, rows: 0}", /rows: expected an integer >= 1, got 0/u],
   ["benchmarks:\n  mine: {data: a.jsonl}\n  mine: {data: b.jsonl}", /mine\.yaml:3/u],

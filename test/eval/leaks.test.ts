@@ -1,8 +1,12 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
 import { openDataset } from "../../lib/data/dataset.ts";
 import { findLeaks } from "../../lib/eval/leaks/leaks.ts";
 import { jsonLines, tempFolder } from "../data/temp.ts";
+import { questionPictures, questionSets } from "../support/data.ts";
 
 /** A 9 x 7 picture of its own for each seed. */
 async function picture(seed: number, compressionLevel = 6): Promise<Buffer> {
@@ -38,4 +42,24 @@ test("equal files and equal pixels are found, other pictures are not", async () 
     ],
   });
   expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
+});
+
+test("of a real set, the splits share the files that hashing them one by one finds", async () => {
+  for (const { file, rows } of questionSets().filter(({ name }) => name === "geometry3k")) {
+    const hashes = (split: string) =>
+      rows
+        .filter((one) => one["split"] === split)
+        .flatMap((one) => questionPictures(file, one))
+        .map((path) =>
+          createHash("sha256")
+            .update(readFileSync(join(path)))
+            .digest("hex"),
+        );
+    const trained = new Set(hashes("train"));
+    const named = async (split: string) => ({ name: split, dataset: await openDataset(`${file}@${split}`) });
+    const [report] = await findLeaks([await named("train")], [await named("val")]);
+    const byFile = report?.shared.filter(({ by }) => by === "file") ?? [];
+    expect(byFile).toHaveLength(hashes("val").filter((hash) => trained.has(hash)).length);
+    expect(byFile.length).toBeGreaterThan(0);
+  }
 });

@@ -12,8 +12,8 @@ export const graderNames = ["mathruler", "symbolic"] as const;
 export type GraderName = (typeof graderNames)[number];
 
 /** The start of a row's id in an evaluation, and the name of a folder. */
-export const benchmarkIdRule = "expected letters, digits, dots, _ and -, a letter or digit first";
-export const isBenchmarkId = (id: string): boolean => /^[A-Za-z0-9][\w.-]{0,63}$/u.test(id);
+export const benchmarkIdRule = "expected letters, digits, _ and -, a letter or digit first";
+export const isBenchmarkId = (id: string): boolean => /^[A-Za-z0-9][\w-]{0,63}$/u.test(id);
 
 /** A row's id in an evaluation: unique over all benchmarks, and with the seed the root of its random numbers. */
 export const evalRowId = (benchmark: string, id: string): string => `${benchmark}/${id}`;
