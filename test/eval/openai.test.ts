@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
@@ -116,6 +117,24 @@ test("busy and broken answers are tried again, after Retry-After at least", asyn
   expect(service.requests).toHaveLength(5);
   expect((service.requests[1]?.atMs ?? 0) - (service.requests[0]?.atMs ?? 0)).toBeGreaterThanOrEqual(299);
   expect(summary.benchmarks[0]?.rows).toBe(1);
+});
+
+test("many rows may wait at a time without a warning", async () => {
+  const { service, run } = await setup(16);
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error) => warnings.push(message);
+  process.on("warning", onWarning);
+  const held: ServerResponse[] = [];
+  service.behaviour = (request, response, count) => {
+    if (count > 16) wellBehaved(request, response, count);
+    else if (held.push(response) === 16) for (const one of held) sendJson(one, { error: "busy" }, 503);
+  };
+  const summary = await run({ concurrency: 16, baseDelayMs: 100, maxDelayMs: 100 }, {}, new AbortController().signal);
+  await sleep(0);
+  process.off("warning", onWarning);
+  expect(summary.benchmarks[0]?.rows).toBe(16);
+  expect(service.load.most).toBe(16);
+  expect(warnings).toEqual([]);
 });
 
 test("a connection that breaks or hangs is tried again and named at the end", async () => {

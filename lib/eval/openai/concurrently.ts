@@ -10,7 +10,8 @@ export async function* concurrently<In, Out>(
   signal?: AbortSignal,
 ): AsyncGenerator<Out> {
   const controller = new AbortController();
-  const inner = signal ? AbortSignal.any([signal, controller.signal]) : controller.signal;
+  // One a run: what waits on it adds a listener, and Node.js warns of more than ten on one signal.
+  const ownSignal = () => AbortSignal.any([controller.signal, ...(signal ? [signal] : [])]);
   const running = new Map<number, Promise<{ key: number; out: Out }>>();
   const next: AsyncIterator<In, unknown> = inputs[Symbol.asyncIterator]();
   let key = 0;
@@ -22,7 +23,7 @@ export async function* concurrently<In, Out>(
         if (input.done === true) isMore = false;
         else {
           const own = key++;
-          const promise = run(input.value, inner).then((out) => ({ key: own, out }));
+          const promise = run(input.value, ownSignal()).then((out) => ({ key: own, out }));
           promise.catch(() => undefined); // told by the race below, or waited for at the end
           running.set(own, promise);
         }
