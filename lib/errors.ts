@@ -110,3 +110,14 @@ export class ResultsError extends Error {
     this.problem = problem;
   }
 }
+
+/** A model behind a server could not be asked, or answered in a way that is no answer. */
+export class ServerError extends Error {
+  override readonly name = "ServerError";
+  /** HTTP status; undefined when there was no answer. */
+  readonly status: number | undefined;
+  constructor(url: string, status: number | undefined, text: string, options?: ErrorOptions) {
+    super(`${url}: ${text}`, options);
+    this.status = status;
+  }
+}

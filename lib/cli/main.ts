@@ -3,10 +3,12 @@
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
 import { registerBench } from "./bench.ts";
 import { handleStdoutError } from "./broken-output.ts";
+import { registerCompare } from "./compare.ts";
 import { registerConfig } from "./config.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerEval } from "./eval.ts";
 import { registerGenerate } from "./generate.ts";
+import { registerLeaks } from "./leaks.ts";
 import { registerMask } from "./mask.ts";
 import { registerPlan } from "./plan.ts";
 import { createProgram } from "./program.ts";
@@ -23,10 +25,12 @@ process.stderr.on("error", () => undefined); // there is nowhere left to say so
 
 const program = createProgram();
 registerBench(program);
+registerCompare(program);
 registerConfig(program);
 registerDoctor(program);
 registerEval(program);
 registerGenerate(program);
+registerLeaks(program);
 registerMask(program);
 registerPlan(program);
 registerQuickstart(program);

@@ -10,6 +10,7 @@ import {
   NonFiniteError,
   ResultsError,
   RewardError,
+  ServerError,
 } from "../errors.ts";
 
 /** A user's error, a wrong command line, a bug (sysexits' EX_SOFTWARE). */
@@ -23,6 +24,7 @@ const userErrors = [
   NonFiniteError,
   ResultsError,
   RewardError,
+  ServerError,
 ];
 /** Native failures that the machine or the run causes; the other codes mean that papo called its own core wrongly. */
 const userNativeCodes = new Set(["E_ABORTED", "E_OOM", "E_IO", "E_CUDA", "E_NONFINITE"]);

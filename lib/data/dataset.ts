@@ -16,10 +16,13 @@ import { JsonlFile } from "./jsonl-file.ts";
 import { ParquetFile } from "./parquet-file.ts";
 import type { DecodedGroup } from "./parquet-file.ts";
 import type { RowFile } from "./row-file.ts";
+import { flattenConversation, type Layout } from "./sharegpt.ts";
 import { canonicalSplit, missingShards, selectShards, splitInName } from "./shards.ts";
 import { SkipCounter } from "./skips.ts";
 
 export interface DatasetOptions extends Partial<ColumnKeys> {
+  /** Default `columns`. */
+  readonly layout?: Layout;
   /** Where relative picture paths start; default: the folder of the data file. */
   readonly imageDir?: string;
   /** Share of unusable rows, in [0, 1], above which {@link SkipCounter} stops; default 0.05. */
@@ -161,6 +164,7 @@ class ShardedDataset implements Dataset {
   readonly #rows: Uint32Array | undefined;
   readonly #folder: string;
   readonly #keys: ColumnKeys;
+  readonly #layout: Layout;
   readonly #imageFolders: readonly ImageFolder[];
 
   constructor(
@@ -178,20 +182,24 @@ class ShardedDataset implements Dataset {
     this.length = how.rows?.length ?? this.#starts.at(-1) ?? 0;
     this.#folder = folder;
     this.#keys = { ...defaultKeys, ...how.options };
+    this.#layout = how.options.layout ?? "columns";
     this.#imageFolders = files.map((file) => new ImageFolder(imageDir ?? dirname(file.path), how.linkTargets));
   }
 
   async read(index: number): Promise<Example> {
     if (!Number.isInteger(index) || index < 0 || index >= this.length)
       throw new RangeError(`[Dataset.read] index: expected an integer from 0 to ${this.length - 1}, got ${index}`);
-    const row = this.#rows?.[index] ?? index;
-    const fileIndex = this.#starts.findLastIndex((start) => start <= row);
+    const at = this.#rows?.[index] ?? index;
+    const fileIndex = this.#starts.findLastIndex((start) => start <= at);
     const file = this.#files[fileIndex];
     const images = this.#imageFolders[fileIndex];
-    if (!file || !images) throw new RangeError(`[Dataset.read] no file holds row ${row}`);
-    const inFile = row - (this.#starts[fileIndex] ?? 0);
+    if (!file || !images) throw new RangeError(`[Dataset.read] no file holds row ${at}`);
+    const inFile = at - (this.#starts[fileIndex] ?? 0);
     const number = file.rowNumber(inFile);
     const defaultId = `${relative(this.#folder, file.path).split(sep).join("/")}:${number}`;
-    return toExample(await file.read(inFile), { file: file.path, row: number, defaultId }, this.#keys, images);
+    const place = { file: file.path, row: number, defaultId };
+    const row = await file.read(inFile);
+    const columns = this.#layout === "sharegpt" ? flattenConversation(row, place, this.#keys) : row;
+    return toExample(columns, place, this.#keys, images);
   }
 }

@@ -66,7 +66,13 @@ export function evalPaths(out: string): EvalPaths {
   return { items, settings: at("settings", "json"), summary: at("summary", "json") };
 }
 
-export class EvalFiles implements AsyncDisposable {
+/** What every line has. */
+export interface StoredItem {
+  readonly id: string;
+  readonly responses: readonly unknown[];
+}
+
+export class EvalFiles<Item extends StoredItem = EvalItem> implements AsyncDisposable {
   /** Ids of the items that the file held when it was opened. */
   readonly finished: ReadonlySet<string>;
   readonly #paths: EvalPaths;
@@ -94,7 +100,10 @@ export class EvalFiles implements AsyncDisposable {
    * @throws {ConfigError} when the items there have other settings, or another process writes them
    * @throws {CheckpointError} when the folder cannot be written
    */
-  static async open(paths: EvalPaths, settings: Readonly<Record<string, unknown>>): Promise<EvalFiles> {
+  static async open<Item extends StoredItem = EvalItem>(
+    paths: EvalPaths,
+    settings: Readonly<Record<string, unknown>>,
+  ): Promise<EvalFiles<Item>> {
     const dir = dirname(paths.items);
     await mkdir(dir, { recursive: true }).catch((error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
@@ -110,7 +119,7 @@ export class EvalFiles implements AsyncDisposable {
       });
       try {
         await dropUnfinishedLine(handle);
-        return new EvalFiles(paths, handle, { lock, finished: await finishedIds(paths.items) });
+        return new EvalFiles<Item>(paths, handle, { lock, finished: await finishedIds(paths.items) });
       } catch (error) {
         await handle.close();
         throw error;
@@ -122,40 +131,12 @@ export class EvalFiles implements AsyncDisposable {
   }
 
   /** @throws {CheckpointError} when the disk is full */
-  async append(items: readonly EvalItem[]): Promise<void> {
+  async append(items: readonly Item[]): Promise<void> {
     try {
       await this.#handle.appendFile(items.map((item) => `${JSON.stringify(item)}\n`).join(""));
     } catch (error) {
       throw diskError(this.#paths.items, error);
     }
-  }
-
-  /** Means over all items of the file; also written as the summary file. */
-  async summarize(facts: Pick<EvalSummary, "n" | "numSkipped" | "numOverlong" | "skipped">): Promise<EvalSummary> {
-    const sums = new Map<string, number>();
-    let [rows, numResponses, numTokens, numCut] = [0, 0, 0, 0];
-    for await (const { responses } of readItems(this.#paths.items)) {
-      rows += 1;
-      for (const response of responses) {
-        numResponses += 1;
-        numTokens += response.numTokens;
-        numCut += response.finishReason === "length" ? 1 : 0;
-        for (const [part, value] of Object.entries(response.reward)) sums.set(part, (sums.get(part) ?? 0) + value);
-      }
-    }
-    const mean = (sum: number) => sum / Math.max(1, numResponses);
-    const { n, ...left } = facts;
-    const summary: EvalSummary = {
-      file: this.#paths.items,
-      n,
-      rows,
-      average: Object.fromEntries([...sums].map(([part, sum]) => [part, mean(sum)])),
-      meanTokens: mean(numTokens),
-      cutShare: mean(numCut),
-      ...left,
-    };
-    await writeFileAtomic(this.#paths.summary, `${JSON.stringify(summary, null, 2)}\n`);
-    return summary;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,19 +145,50 @@ export class EvalFiles implements AsyncDisposable {
   }
 }
 
+/** Means over all items of the file; also written as the summary file. */
+export async function summarize(
+  paths: EvalPaths,
+  facts: Pick<EvalSummary, "n" | "numSkipped" | "numOverlong" | "skipped">,
+): Promise<EvalSummary> {
+  const sums = new Map<string, number>();
+  let [rows, numResponses, numTokens, numCut] = [0, 0, 0, 0];
+  for await (const { responses } of readItems(paths.items)) {
+    rows += 1;
+    for (const response of responses) {
+      numResponses += 1;
+      numTokens += response.numTokens;
+      numCut += response.finishReason === "length" ? 1 : 0;
+      for (const [part, value] of Object.entries(response.reward)) sums.set(part, (sums.get(part) ?? 0) + value);
+    }
+  }
+  const mean = (sum: number) => sum / Math.max(1, numResponses);
+  const { n, ...left } = facts;
+  const summary: EvalSummary = {
+    file: paths.items,
+    n,
+    rows,
+    average: Object.fromEntries([...sums].map(([part, sum]) => [part, mean(sum)])),
+    meanTokens: mean(numTokens),
+    cutShare: mean(numCut),
+    ...left,
+  };
+  await writeFileAtomic(paths.summary, `${JSON.stringify(summary, null, 2)}\n`);
+  return summary;
+}
+
 /** The items of a file in order. @throws {DataError} naming the line that is none */
-export async function* readItems(file: string): AsyncGenerator<EvalItem> {
+export async function* readItems<Item extends StoredItem = EvalItem>(file: string): AsyncGenerator<Item> {
   let row = 0;
   for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
     row += 1;
-    yield parseItem(line, file, row);
+    yield parseItem(line, file, row) as Item;
   }
 }
 
-function parseItem(line: string, file: string, row: number): EvalItem {
+function parseItem(line: string, file: string, row: number): StoredItem {
   try {
-    const item = JSON.parse(line) as Partial<EvalItem> | null;
-    if (typeof item?.id === "string" && Array.isArray(item.responses)) return item as EvalItem;
+    const item = JSON.parse(line) as Partial<StoredItem> | null;
+    if (typeof item?.id === "string" && Array.isArray(item.responses)) return item as StoredItem;
   } catch {
     // Told below.
   }
@@ -185,7 +197,7 @@ function parseItem(line: string, file: string, row: number): EvalItem {
 
 async function finishedIds(file: string): Promise<Set<string>> {
   const ids = new Set<string>();
-  for await (const { id } of readItems(file)) ids.add(id);
+  for await (const { id } of readItems<StoredItem>(file)) ids.add(id);
   return ids;
 }
 

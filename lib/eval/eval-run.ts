@@ -10,7 +10,7 @@ import { lastBoxed } from "../reward/grader/boxed.ts";
 import { createReward } from "../reward/reward.ts";
 import { Progress } from "../trainer/progress.ts";
 import type { RewardedGroup } from "../types.ts";
-import { EvalFiles, type EvalItem, evalPaths, type EvalSummary } from "./eval-files.ts";
+import { EvalFiles, type EvalItem, evalPaths, type EvalSummary, summarize } from "./eval-files.ts";
 import { evaluate } from "./evaluate.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { openModel, openProcessor, type SamplingSettings } from "./open-model.ts";
@@ -96,7 +96,7 @@ export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> 
     },
   );
   const { skips, numDropped } = dataset;
-  return await files.summarize({
+  return await summarize(evalPaths(options.out), {
     n: settings.n,
     numSkipped: skips.skipped + unreadable.skipped,
     numOverlong: numDropped,

@@ -10,6 +10,8 @@ export interface PromptBatchOptions {
   readonly batchSize: number;
   /** Share of rows that turn out unusable, in [0, 1], past which the pass ends in an error; default 0.05. */
   readonly maxSkippedShare?: number | undefined;
+  /** Counts unusable rows; default: one of its own. */
+  readonly skips?: SkipCounter | undefined;
   /** Rows to leave out, for evaluations that go on where they stopped. */
   readonly isDone?: ((example: Example) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -21,7 +23,7 @@ export interface PromptBatch {
   readonly prompts: readonly Prompt[];
 }
 
-/** One pass; its own count of unusable rows, beside the one that left out rows before. */
+/** One pass; its count of unusable rows is beside the one that left out rows before. */
 export class PromptBatches {
   readonly skips: SkipCounter;
   readonly #dataset: Dataset;
@@ -29,7 +31,7 @@ export class PromptBatches {
   readonly #options: PromptBatchOptions;
 
   constructor(dataset: Dataset, processor: Processor, options: PromptBatchOptions) {
-    this.skips = new SkipCounter(dataset.name, options.maxSkippedShare ?? 0.05);
+    this.skips = options.skips ?? new SkipCounter(dataset.name, options.maxSkippedShare ?? 0.05);
     this.#dataset = dataset;
     this.#processor = processor;
     this.#options = options;

@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { z } from "zod";
 import { DataError } from "../errors.ts";
 import type { Example } from "../types.ts";
-import { askQuestion, goldResponse, questionKinds } from "./questions.ts";
+import { askQuestion, goldResponse, questionKinds, textualHint } from "./questions.ts";
 import type { Question, QuestionKind } from "./questions.ts";
 import { RandomStream } from "./random.ts";
 import { makeScene, renderScene } from "./scene.ts";
@@ -21,6 +21,8 @@ export interface MiniatureOptions extends SceneOptions {
   readonly count: number;
   /** Drawn from uniformly; one named twice comes twice as often. Default all. */
   readonly kinds?: readonly QuestionKind[];
+  /** Whether the question's text also holds the digits that it is about; default false. */
+  readonly hint?: boolean;
 }
 
 export interface MiniatureItem {
@@ -45,7 +47,7 @@ export function* miniatureItems(options: MiniatureOptions): Generator<MiniatureI
 export async function* miniatureExamples(options: MiniatureOptions): AsyncGenerator<Example> {
   let index = 0;
   for await (const { item, png } of withPictures(options)) {
-    const { id, problem, answer, response, ...extra } = rowOf(item);
+    const { id, problem, answer, response, ...extra } = rowOf(item, options);
     yield { id, problem, answer, response, images: [{ bytes: png }], file: "miniature", row: ++index, extra };
   }
 }
@@ -61,17 +63,17 @@ export async function writeMiniature(dir: string, options: MiniatureOptions): Pr
   for await (const { item, png } of withPictures(options)) {
     const image = `images/${item.id}.png`;
     await writeFile(join(dir, image), png);
-    lines.write(`${JSON.stringify({ ...rowOf(item), images: [image] })}\n`);
+    lines.write(`${JSON.stringify({ ...rowOf(item, options), images: [image] })}\n`);
   }
   lines.end();
   await finished(lines);
   return file;
 }
 
-function rowOf({ id, scene, question }: MiniatureItem) {
+function rowOf({ id, scene, question }: MiniatureItem, { hint = false }: MiniatureOptions) {
   return {
     id,
-    problem: `<image>${question.text}`,
+    problem: `<image>${question.text}${hint ? ` ${textualHint(question)}` : ""}`,
     answer: question.answer,
     response: goldResponse(question),
     kind: question.kind,

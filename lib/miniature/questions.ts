@@ -159,6 +159,14 @@ export function needsWorking(kind: QuestionKind): boolean {
   return "working" in rules[kind];
 }
 
+/**
+ * The digits that the question is about, in words: all that its picture could tell. With it the question can be
+ * answered without the picture, as MathVerse's text-dominant versions can.
+ */
+export function textualHint(question: Question): string {
+  return `Digits: ${readOut(question.seen, question.groupSize)}.`;
+}
+
 /** The response to learn from: reading, working and boxed answer, 7 to 27 tokens of the tiny model for a 3 x 3 grid. */
 export function goldResponse(question: Question): string {
   const rule: KindRule = rules[question.kind];

@@ -1,12 +1,13 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { expect, test } from "vitest";
 import { describeFailure } from "../../lib/cli/report-error.ts";
-import { ConfigError, NativeError, NonFiniteError, RewardError } from "../../lib/errors.ts";
+import { ConfigError, NativeError, NonFiniteError, RewardError, ServerError } from "../../lib/errors.ts";
 
 test("a user's error is one line and exit code 1", () => {
   for (const error of [
     new ConfigError("rollout.n", "expected an integer >= 2, got 1"),
     new RewardError("./reward.mjs: threw"),
+    new ServerError("http://127.0.0.1/v1", 500, "status 500: overloaded"),
     new NonFiniteError("loss", 3, "NaN"),
     new NativeError("E_ABORTED", "generate", "[generate] interrupted"),
     new NativeError("E_OOM", "generate", "[generate] out of memory"),

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { EvalFiles, type EvalItem, evalPaths, readItems } from "../../lib/eval/eval-files.ts";
+import { EvalFiles, type EvalItem, evalPaths, readItems, summarize } from "../../lib/eval/eval-files.ts";
 import { fingerprint } from "../../lib/eval/fingerprint.ts";
 import { writeTinyModel } from "../../lib/miniature/model.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -34,7 +34,7 @@ test("reopened files know their items, drop a line that was cut off, and sum up 
   await using files = await EvalFiles.open(paths, settings);
   expect([...files.finished]).toEqual(["a", "b"]);
   await files.append([item("c", 0.5)]);
-  const summary = await files.summarize({ n: 1, numSkipped: 2, numOverlong: 0, skipped: [] });
+  const summary = await summarize(paths, { n: 1, numSkipped: 2, numOverlong: 0, skipped: [] });
   // (1 + 0 + 0.5) / 3
   expect(summary).toMatchObject({ rows: 3, average: { overall: 0.5 }, meanTokens: 3, cutShare: 0, numSkipped: 2 });
   expect(JSON.parse(readFileSync(paths.summary, "utf8"))).toEqual(summary);
