@@ -1,6 +1,6 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { EvalSummary } from "../eval/eval-files.ts";
-import { integerFrom, numberIn, samplingOptions } from "./option-values.ts";
+import { graderOption, integerFrom, numberIn, samplingOptions } from "./option-values.ts";
 
 /** `papo eval`: avg@n of a checkpoint over a data set. */
 export function registerEval(program: Command): void {
@@ -19,6 +19,7 @@ export function registerEval(program: Command): void {
     .option("--batch <count>", "prompts generated together", integerFrom(1), 32)
     .option("--limit <count>", "only the first so many rows", integerFrom(1))
     .option("--reward <type>", "math, or the path of a module of yours", "math")
+    .addOption(graderOption())
     .option("--format-weight <share>", "share of the format part of the math reward", numberIn(0, 1), 0.1)
     .addOption(samplingOptions.formatPrompt())
     .addOption(samplingOptions.system())
