@@ -11,7 +11,7 @@ import { dataRows, withKeys } from "../support/data.ts";
 const published: RewardConfig = {
   type: "math",
   grader: "mathruler",
-  graderTimeoutMs: 2000,
+  graderTimeoutMs: 20_000,
   formatWeight: 0.1,
   thinking: false,
   timeoutMs: 1000,

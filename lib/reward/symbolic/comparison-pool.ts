@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Piscina } from "piscina";
 import { packageRoot } from "../../native/load.ts";
-import type { Comparison } from "./worker.ts";
+import type { Comparison, ComparisonTask } from "./worker.ts";
 
 /** JavaScript heap of a thread in MiB; a comparison needs a few. */
 const maxOldGenerationSizeMb = 128;
@@ -14,7 +14,7 @@ const maxThreads = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2
 
 export class ComparisonPool {
   private readonly timeoutMs: number;
-  private pool: Piscina<Comparison, boolean | undefined> | undefined;
+  private pool: Piscina<ComparisonTask, boolean | undefined> | undefined;
   private free = maxThreads;
   private readonly waiting: (() => void)[] = [];
 
@@ -28,24 +28,24 @@ export class ComparisonPool {
    * @throws the signal's reason when aborted
    */
   async compare(comparison: Comparison, signal?: AbortSignal): Promise<boolean | undefined> {
-    // The clock starts with the comparison, so none waits in Piscina's own queue.
     await this.acquire();
+    const begun = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const limit = new AbortController();
     const end = () => {
       limit.abort();
     };
-    const timer = setTimeout(end, this.timeoutMs);
+    const timer = this.startWith(begun, end);
     // Not AbortSignal.any: what it makes stays with a signal that lives as long as the run.
     signal?.addEventListener("abort", end, { once: true });
     try {
       signal?.throwIfAborted();
-      return await this.opened().run(comparison, { signal: limit.signal });
+      return await this.opened().run({ ...comparison, begun }, { signal: limit.signal });
     } catch (error) {
       signal?.throwIfAborted();
       if (isOverLimit(error)) return undefined;
       throw error;
     } finally {
-      clearTimeout(timer);
+      timer.clear();
       signal?.removeEventListener("abort", end);
       this.release();
     }
@@ -56,7 +56,25 @@ export class ComparisonPool {
     this.pool = undefined;
   }
 
-  private opened(): Piscina<Comparison, boolean | undefined> {
+  /** The clock starts with the comparison: on a busy machine its thread may take seconds to come up. */
+  private startWith(begun: Int32Array, end: () => void) {
+    let isOver = false;
+    let timer: NodeJS.Timeout | undefined;
+    void Promise.resolve(Atomics.waitAsync(begun, 0, 0).value).then(() => {
+      if (!isOver) timer = setTimeout(end, this.timeoutMs);
+    });
+    return {
+      clear: () => {
+        isOver = true;
+        clearTimeout(timer);
+        // Whoever still waits need not.
+        Atomics.store(begun, 0, 1);
+        Atomics.notify(begun, 0);
+      },
+    };
+  }
+
+  private opened(): Piscina<ComparisonTask, boolean | undefined> {
     // The built file also where this one runs as TypeScript: threads take no loader along.
     const filename = join(packageRoot, "dist", "reward", "symbolic", "worker.js");
     this.pool ??= new Piscina({
