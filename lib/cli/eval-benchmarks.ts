@@ -1,5 +1,6 @@
 // `papo eval --benchmarks`: words of the command line -> settings, engine and benchmarks; what is said about the result.
 import { ConfigError } from "../errors.ts";
+import type { DeviceName } from "../native/binding.ts";
 import type { Engine } from "../eval/benchmarks/engine.ts";
 import type { EvaluationSettings, TrainingComparison } from "../eval/benchmarks/settings.ts";
 import type { EvaluationSummary } from "../eval/benchmarks/summary.ts";
@@ -30,11 +31,12 @@ export interface BenchmarkWords {
   readonly limit?: number | undefined;
   readonly maxSkippedShare: number;
   readonly dtype?: "float32" | "bfloat16" | undefined;
+  readonly device?: DeviceName | undefined;
   readonly threads?: number | undefined;
 }
 
 /** A benchmark says these itself. */
-const ofBenchmarks = ["reward", "formatWeight", "formatPrompt", "promptKey", "answerKey", "imageKey", "idKey", "imageDir"]; // prettier-ignore
+const ofBenchmarks = ["reward", "grader", "formatWeight", "formatPrompt", "promptKey", "answerKey", "imageKey", "idKey", "imageDir"]; // prettier-ignore
 
 /** @param isGiven whether an option was written on the command line, by its camel-case name */
 export async function evaluateBenchmarks(
@@ -85,7 +87,7 @@ async function openEngine(words: BenchmarkWords, settings: EvaluationSettings, s
   if (baseUrl !== undefined) throw new ConfigError("--base-url", "expected with --engine openai only");
   if (model === undefined) throw new ConfigError("--model", "expected a checkpoint folder or a hub id");
   const { LocalEngine } = await import("../eval/benchmarks/local-engine.ts");
-  return await LocalEngine.open(settings, { model, batchSize: words.batch, dtype: words.dtype, threads: words.threads, signal }); // prettier-ignore
+  return await LocalEngine.open(settings, { model, batchSize: words.batch, dtype: words.dtype, device: words.device, threads: words.threads, signal }); // prettier-ignore
 }
 
 function say({ source, differences }: TrainingComparison): void {

@@ -1,8 +1,9 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ConfigError } from "../errors.ts";
 import type { EvalSummary } from "../eval/eval-files.ts";
+import type { GraderName } from "../reward/grader-names.ts";
 import { type BenchmarkWords, evaluateBenchmarks } from "./eval-benchmarks.ts";
-import { integerFrom, numberIn, samplingOptions } from "./option-values.ts";
+import { graderOption, integerFrom, numberIn, samplingOptions } from "./option-values.ts";
 
 /** `papo eval`: avg@n of a model over a data set or over benchmarks. */
 export function registerEval(program: Command): void {
@@ -42,6 +43,7 @@ export function registerEval(program: Command): void {
     .option("--batch <count>", "prompts generated together", integerFrom(1), 32)
     .option("--limit <count>", "only the first so many rows", integerFrom(1))
     .option("--reward <type>", "math, or the path of a module of yours", "math")
+    .addOption(graderOption())
     .option("--format-weight <share>", "share of the format part of the math reward", numberIn(0, 1), 0.1)
     .addOption(samplingOptions.formatPrompt())
     .addOption(samplingOptions.system())
@@ -70,6 +72,7 @@ export function registerEval(program: Command): void {
 interface DataWords extends BenchmarkWords {
   readonly data: string;
   readonly reward: string;
+  readonly grader: GraderName;
   readonly formatWeight: number;
   readonly formatPrompt?: string | undefined;
   readonly promptKey: string;
@@ -90,13 +93,29 @@ async function evaluateData(words: DataWords, isGiven: (name: string) => boolean
     );
   if (words.model === undefined) throw new ConfigError("--model", "expected a checkpoint folder or a hub id");
   const { runEvaluation } = await import("../eval/eval-run.ts");
-  const { model, data, out, n, temperature, topP, topK, maxTokens, seed, batch, limit, reward, formatWeight } = words;
-  const { formatPrompt, system, minPixels, maxPixels, maxPromptTokens, dtype, threads } = words;
+  const { model, data, out, n, temperature, topP, topK, maxTokens, seed, batch, limit, reward, formatWeight, grader } =
+    words;
+  const { formatPrompt, system, minPixels, maxPixels, maxPromptTokens, dtype, device, threads } = words;
   const { promptKey, answerKey, imageKey, idKey, imageDir, maxSkippedShare } = words;
   const columns = { promptKey, answerKey, imageKey, idKey, maxSkippedShare };
   const summary = await runEvaluation({
-    ...{ model, data, out, n, temperature, topP, topK, maxTokens, seed, batchSize: batch, limit, reward, formatWeight },
-    ...{ formatPrompt, system, minPixels, maxPixels, maxPromptTokens, dtype, threads },
+    ...{
+      model,
+      data,
+      out,
+      n,
+      temperature,
+      topP,
+      topK,
+      maxTokens,
+      seed,
+      batchSize: batch,
+      limit,
+      reward,
+      formatWeight,
+      grader,
+    },
+    ...{ formatPrompt, system, minPixels, maxPixels, maxPromptTokens, dtype, device, threads },
     dataset: { ...columns, ...(imageDir === undefined ? {} : { imageDir }) },
     signal,
   });

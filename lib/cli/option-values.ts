@@ -1,5 +1,6 @@
 // Values of command line options: numbers in their range, and settings that several commands share.
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { graderNames } from "../reward/grader-names.ts";
 
 /** Parses a number from `min` to `max`; a usage error says which. */
 export function numberIn(min: number, max: number) {
@@ -29,6 +30,12 @@ function parse(text: string, rule: string, holds: (value: number) => boolean): n
   if (holds(value)) return value;
   throw new InvalidArgumentError(`Expected ${rule}.`);
 }
+
+/** How answers are compared. */
+export const graderOption = () =>
+  new Option("--grader <name>", "mathruler: the published rules; symbolic: formulas by their meaning")
+    .choices(graderNames)
+    .default("mathruler" as const);
 
 /** Options of every command that samples from a model. */
 export const samplingOptions = {

@@ -1,6 +1,7 @@
 // Settings of sampling responses and of rewarding them.
 import { z } from "zod";
-import { flag, integer, integerOrMinusOne, real, text } from "./fields.ts";
+import { graderNames } from "../reward/grader-names.ts";
+import { choice, flag, integer, integerOrMinusOne, real, text } from "./fields.ts";
 
 const topP = () => real({ above: 0, max: 1 });
 const topK = () => integerOrMinusOne("no limit");
@@ -38,13 +39,21 @@ export const rewardSchema = z.strictObject({
   type: text("math or a module's path")
     .default("math")
     .describe("`math`, the published format and accuracy reward, or the path of a module of yours"),
+  grader: choice(graderNames)
+    .default("mathruler")
+    .describe("Of the math reward: mathruler, the published rules; symbolic, which compares formulas by their meaning"),
+  // What a timer of Node.js can wait; above it would fire at once.
+  graderTimeoutMs: integer({ min: 1, max: 2 ** 31 - 1 })
+    .default(2_000)
+    .describe(
+      "Longest time for one comparison of the symbolic grader, milliseconds; an answer that takes more is wrong",
+    ),
   formatWeight: real({ min: 0, max: 1 })
     .default(0.1)
     .describe("Share of the format part of the math reward; the rest is the accuracy part"),
   thinking: flag()
     .default(false)
     .describe("The chat template already writes the opening <think>, so the response need not"),
-  // What a timer of Node.js can wait; above it would fire at once.
   timeoutMs: integer({ min: 1, max: 2 ** 31 - 1 })
     .default(60_000)
     .describe("Longest time for one call of the reward, milliseconds"),

@@ -112,10 +112,15 @@ const rules: readonly Rule[] = [
     neutral: [null],
   },
   {
-    keys: under("reward", "formatWeight thinking"),
+    keys: under("reward", "formatWeight grader thinking"),
     acts: isMathReward,
     needs: "reward.type: math",
-    neutral: [false],
+    neutral: [false, "mathruler"],
+  },
+  {
+    keys: ["reward.graderTimeoutMs"],
+    acts: (run) => isMathReward(run) && run.reward.grader === "symbolic",
+    needs: "reward.grader: symbolic",
   },
   { keys: ["reward.kwargs"], acts: (run) => !isMathReward(run), needs: "a reward module of yours as reward.type" },
   {

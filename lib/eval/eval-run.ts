@@ -6,6 +6,7 @@ import { rewardSchema } from "../config/schema-rollout.ts";
 import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.ts";
 import { selectRows } from "../data/select.ts";
 import type { Processor } from "../processor/processor.ts";
+import type { GraderName } from "../reward/grader-names.ts";
 import { lastBoxed } from "../reward/grader/boxed.ts";
 import { createReward } from "../reward/reward.ts";
 import { Progress } from "../trainer/progress.ts";
@@ -28,6 +29,8 @@ export interface EvalOptions extends SamplingSettings {
   readonly limit?: number | undefined;
   /** `math` (default) or a module's path. */
   readonly reward?: string | undefined;
+  /** Of the math reward; default mathruler. */
+  readonly grader?: GraderName | undefined;
   readonly formatWeight?: number | undefined;
   /** Columns and where relative picture paths start. */
   readonly dataset?: DatasetOptions;
@@ -37,7 +40,7 @@ export interface EvalOptions extends SamplingSettings {
 
 /** Settings with their defaults: all that the responses and rewards depend on. */
 function settingsOf(options: EvalOptions) {
-  const { reward = "math", formatWeight = 0.1, dataset = {} } = options;
+  const { reward = "math", grader = "mathruler", formatWeight = 0.1, dataset = {} } = options;
   return {
     model: pathOrId(options.model, process.cwd()),
     data: dataPath(options.data, process.cwd()),
@@ -52,7 +55,7 @@ function settingsOf(options: EvalOptions) {
     seed: options.seed ?? 0,
     dtype: options.dtype ?? "auto",
     device: options.device ?? "cpu",
-    reward: reward === "math" ? { type: "math", formatWeight } : { type: resolve(reward) },
+    reward: reward === "math" ? { type: "math", grader, formatWeight } : { type: resolve(reward) },
     formatPrompt: options.formatPrompt ?? null,
     system: options.system ?? null,
     minPixels: options.minPixels ?? null,

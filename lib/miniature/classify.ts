@@ -30,7 +30,7 @@ const maxLength = 1 << 20;
 export function classifyResponse(question: Question, text: string): ResponseClass {
   if (text.length > maxLength) return "format";
   const boxed = lastBoxed(text);
-  if (boxed !== undefined && gradeAnswer(boxed, question.answer).equal) return "correct";
+  if (boxed !== undefined && gradeAnswer(boxed, question.answer)) return "correct";
   const chain = chainOf(text);
   if (boxed === undefined || chain === undefined) return "format";
   const { reading, working } = splitChain(chain);

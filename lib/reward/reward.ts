@@ -1,6 +1,7 @@
 // Rewards of a step's responses: the published math reward or a user's module, with overlong shaping on top.
 import type { RewardConfig } from "../config/schema.ts";
 import type { Reward } from "../types.ts";
+import { createGrader } from "./answer-grader.ts";
 import { MathScorer } from "./math-reward.ts";
 import { ModuleScorer } from "./module-reward.ts";
 import { OverlongScorer } from "./overlong.ts";
@@ -30,7 +31,7 @@ export type RewardFunction = (
 export interface RewardCounters {
   /** Without a complete `\boxed{}`. */
   unboxed: number;
-  /** Taken as wrong because only algebra could tell. */
+  /** Taken as wrong because grading them ran over its limits. */
   symbolicSkipped: number;
 }
 
@@ -44,7 +45,7 @@ export interface Scorer extends AsyncDisposable {
    * @throws the signal's reason when aborted
    */
   score(items: readonly RewardItem[], signal?: AbortSignal): Promise<Reward[]>;
-  /** Ends the module's thread, if there is one. */
+  /** Ends the threads of a module or of a grader, if there are some. */
   close(): Promise<void>;
 }
 
@@ -74,6 +75,12 @@ export async function createReward(
   return new OverlongScorer(scorer, { ...overlong, maxLength: surroundings.maxResponseLength });
 }
 
-function mathScorer({ formatWeight, thinking }: RewardConfig, { compat }: RewardSurroundings): Scorer {
-  return new MathScorer({ formatWeight, thinking, ...(compat === "reference" ? { missingBox: "None" } : {}) });
+function mathScorer(config: RewardConfig, { compat }: RewardSurroundings): Scorer {
+  const { grader, graderTimeoutMs, formatWeight, thinking } = config;
+  const missingBox = compat === "reference" ? { missingBox: "None" } : {};
+  return new MathScorer(createGrader({ grader, timeoutMs: graderTimeoutMs }), {
+    formatWeight,
+    thinking,
+    ...missingBox,
+  });
 }

@@ -46,6 +46,8 @@ const cases: readonly (readonly [setting: string, acting: readonly string[]])[] 
   ["algorithm.filter.key=accuracy", ["algorithm.filter.enabled=true"]],
   ["data.miniRolloutBatchSize=64", ["algorithm.filter.enabled=true"]],
   ["reward.formatWeight=0.2", ["reward.type=math"]],
+  ["reward.grader=symbolic", ["reward.type=math"]],
+  ["reward.graderTimeoutMs=500", ["reward.grader=symbolic"]],
   ["reward.kwargs.a=1", ["reward.type=./r.mjs"]],
   ["optim.microBatchSize=8", ["algorithm.lossAvgMode=reference"]],
   ["optim.microBatchSize=8", ["compat=reference", "algorithm.lossAvgMode=seq"]],
@@ -67,6 +69,8 @@ const idle: Readonly<Record<string, readonly string[]>> = {
   "algorithm.oldLogProbs=rollout": [...oneStep, "algorithm.klRef.mode=loss"],
   "algorithm.clipRatioHigh=0.28": ["algorithm.policyLoss=gspo"],
   "reward.formatWeight=0.2": ["reward.type=./r.mjs"],
+  "reward.grader=symbolic": ["reward.type=./r.mjs"],
+  "reward.graderTimeoutMs=500": ["reward.grader=mathruler"],
   "optim.warmupRatio=0.1": ["optim.warmupSteps=2"],
 };
 

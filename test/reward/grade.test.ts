@@ -18,14 +18,18 @@ interface Row {
 
 const rowsWith = (what: string, isWanted: (row: Row) => boolean) => dataRows("graders", what, isWanted) as Row[];
 
-test("every published verdict that algebra did not decide is the same here", () => {
+/**
+ * Pairs whose verdict differs from the published one on purpose, with the reason; see the README's list of differences.
+ * There are none among these.
+ */
+const explained = new Map<string, string>();
+
+test("every published verdict is the same here, or its difference explained", () => {
   const judged = rowsWith("judged pairs", (row) => row.mathruler !== undefined);
-  const differing = judged.flatMap((row) => {
-    const { equal, symbolic } = gradeAnswer(row.pred ?? "", row.gold ?? "");
-    return equal === row.mathruler ? [] : [{ ...row, equal, symbolic }];
-  });
-  console.log(`${judged.length} pairs, ${differing.length} decided by algebra alone`);
-  expect(differing.filter(({ equal, symbolic }) => equal || symbolic.length === 0)).toEqual([]);
+  const differing = judged.filter(({ gold = "", pred = "", mathruler }) => gradeAnswer(pred, gold) !== mathruler);
+  console.log(`${judged.length} pairs, ${differing.length} differ`);
+  expect(differing.filter(({ gold, pred }) => !explained.has(`${gold} | ${pred}`))).toEqual([]);
+  expect(differing.length).toBeLessThanOrEqual(0.005 * judged.length);
 });
 
 test("the last box is what other suites expect it to be", () => {
@@ -40,15 +44,15 @@ test("reward cases that answer in a box are graded as their suites do", () => {
   for (const { response = "", ground_truth: truth = "", correct } of rowsWith("reward cases", isBoxed)) {
     const answer = lastBoxed(response);
     // strict_box asks for the box near the end, which this grader does not.
-    if (correct === true) expect(gradeAnswer(answer ?? "", truth).equal, response).toBe(true);
+    if (correct === true) expect(gradeAnswer(answer ?? "", truth), response).toBe(true);
     else if (!response.includes("filler"))
-      expect(answer !== undefined && gradeAnswer(answer, truth).equal, response).toBe(false);
+      expect(answer !== undefined && gradeAnswer(answer, truth), response).toBe(false);
   }
 });
 
 test("a ground truth equals itself, boxed or not", () => {
   const truths = new Set(rowsWith("ground truths", ({ gold }) => gold !== undefined).map(({ gold = "" }) => gold));
-  for (const truth of truths) expect(gradeAnswer(truth, truth).equal, truth).toBe(true);
+  for (const truth of truths) expect(gradeAnswer(truth, truth), truth).toBe(true);
 });
 
 test.each([
@@ -90,7 +94,7 @@ test.each([
   // brackets around a formula
   ["[x+1/2]", "x+1/2"],
 ])("%j is the answer %j", (given, truth) => {
-  expect(gradeAnswer(given, truth)).toEqual({ equal: true, symbolic: [] });
+  expect(gradeAnswer(given, truth)).toBe(true);
 });
 
 test.each([
@@ -112,27 +116,40 @@ test.each([
   ["x^{2}y", "x^2z"],
   ["2^10", "1023.5"],
   ["(1, abc)", "(1, bca)"],
-])("%j is not the answer %j, and algebra is not asked", (given, truth) => {
-  expect(gradeAnswer(given, truth)).toEqual({ equal: false, symbolic: [] });
+])("%j is not the answer %j, by rules or by algebra", (given, truth) => {
+  expect(gradeAnswer(given, truth)).toBe(false);
 });
 
 test.each([
-  ["77/10", "7.7", [{ truth: "7.7", given: "77/10" }]],
-  ["x+1", "1+x", [{ truth: "1+x", given: "x+1" }]],
-  ["$(1,4.5)$", "$(1,\\frac{9}{2})$", [{ truth: "9/2", given: "4.5" }]],
-  ["2.50", "2.5", [{ truth: "2.5", given: "2.50" }]],
+  ["77/10", "7.7"],
+  ["2.50", "2.5"],
+  ["x+1", "1+x"],
+  ["$(1,4.5)$", "$(1,\\frac{9}{2})$"],
+  ["(r+5)(r+5)", "(r+5)^2"],
+  ["\\frac{2}{\\sqrt2}x", "\\sqrt{2}x"],
+  ["2\\sqrt{3}", "\\sqrt{12}"],
   // a product of the same letters: ab - ba = 0
-  ["AB", "BA", [{ truth: "ba", given: "ab" }]],
-  ["aab", "aba", [{ truth: "aba", given: "aab" }]],
-  // equal once their brackets are gone, but no formula: the reference finds them different
-  ["[145°]", "145°", [{ truth: "145°", given: "145°" }]],
-  ["\\begin{pmatrix}x=128", "x=128", [{ truth: "x=128", given: "x=128" }]],
-])("whether %j is the answer %j is left to algebra", (given, truth, symbolic) => {
-  expect(gradeAnswer(given, truth)).toEqual({ equal: false, symbolic });
+  ["AB", "BA"],
+  // a number that ends in a point
+  ["\\frac{\\sqrt{30}}{2}.", "\\frac{\\sqrt{30}}{2}"],
+])("by algebra %j is the answer %j", (given, truth) => {
+  expect(gradeAnswer(given, truth)).toBe(true);
 });
 
-test("a tuple with one wrong element is wrong without asking algebra about the others", () => {
-  expect(gradeAnswer("(4.5, 2)", "(9/2, 3.5)")).toEqual({ equal: false, symbolic: [] });
+test.each([
+  ["\\sqrt{3}", "-\\sqrt{3}"],
+  ["\\sqrt{x^2}", "x"],
+  ["1.41421356", "\\sqrt{2}"],
+  ["aab", "abb"],
+  ["5/3pi", "10pi"],
+  // equal once their brackets are gone, but no formula: the reference finds them different
+  ["[145°]", "145°"],
+  ["\\begin{pmatrix}x=128", "x=128"],
+  ["24.6.", "24.6"],
+  // an element that is wrong beside one that is right
+  ["(4.5, 2)", "(9/2, 3.5)"],
+])("by algebra %j is not the answer %j", (given, truth) => {
+  expect(gradeAnswer(given, truth)).toBe(false);
 });
 
 test("only texts without inner brackets are split into elements", () => {
@@ -145,9 +162,17 @@ test("only texts without inner brackets are split into elements", () => {
 
 test("an answer over the length limit is right only as it stands", () => {
   const long = "1".repeat(maxAnswerLength + 1);
-  expect(gradeAnswer(` ${long} `, long).equal).toBe(true);
-  expect(gradeAnswer(`${long}.0`, long)).toEqual({ equal: false, symbolic: [] });
+  expect(gradeAnswer(` ${long} `, long)).toBe(true);
+  expect(gradeAnswer(`${long}.0`, long)).toBe(false);
 });
+
+test.each(["+1", "/2", "!", "^2", "(", "*x", "-", "x"])(
+  "%j in a row of thousands is graded without a deep stack",
+  (piece) => {
+    const long = `x${piece.repeat(4900 / piece.length)}`;
+    expect(() => gradeAnswer(long, "x+1.5")).not.toThrow();
+  },
+);
 
 test("no answer makes grading throw, and every answer equals itself", () => {
   const pieces = [
@@ -185,7 +210,7 @@ test("no answer makes grading throw, and every answer equals itself", () => {
   fc.assert(
     fc.property(answer, answer, (given, truth) => {
       gradeAnswer(given, truth);
-      return gradeAnswer(given, given).equal;
+      return gradeAnswer(given, given);
     }),
     { numRuns: 2000 },
   );

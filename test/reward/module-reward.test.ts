@@ -162,6 +162,7 @@ test("a module that cannot be used is refused before training", async () => {
   await expect(scorerOf("for (;;);", 300)).rejects.toThrow("loading: no answer within 300 ms");
   const config = {
     type: "nowhere/absent.mjs",
+    ...({ grader: "mathruler", graderTimeoutMs: 1000 } as const),
     formatWeight: 0,
     thinking: false,
     timeoutMs: 5000,

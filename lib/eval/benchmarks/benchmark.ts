@@ -2,14 +2,12 @@
 import { z } from "zod";
 import { choice, flag, integer, real, text } from "../../config/fields.ts";
 import { layouts } from "../../data/sharegpt.ts";
+import { graderNames } from "../../reward/grader-names.ts";
 import { type QuestionKind, reasoningKinds } from "../../miniature/questions.ts";
 
 /** The paper's two groups of columns. */
 export const benchmarkGroups = ["general", "vision-dependent"] as const;
 export type BenchmarkGroup = (typeof benchmarkGroups)[number];
-
-export const graderNames = ["mathruler", "symbolic"] as const;
-export type GraderName = (typeof graderNames)[number];
 
 /** The start of a row's id in an evaluation, and the name of a folder. */
 export const benchmarkIdRule = "expected letters, digits, _ and -, a letter or digit first";

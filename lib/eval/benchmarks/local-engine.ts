@@ -10,7 +10,10 @@ import type { Engine, GenerateOptions } from "./engine.ts";
 import type { Generated } from "./item.ts";
 import type { EvaluationSettings } from "./settings.ts";
 
-export interface LocalEngineOptions extends Pick<SamplingSettings, "dtype" | "threads" | "maxConcurrentResponses"> {
+export interface LocalEngineOptions extends Pick<
+  SamplingSettings,
+  "dtype" | "device" | "threads" | "maxConcurrentResponses"
+> {
   /** A checkpoint folder or a hub id. */
   readonly model: string;
   /** Rows generated together; default 32. */
@@ -29,8 +32,8 @@ export class LocalEngine implements Engine {
     opened: OpenedProcessor,
     how: { settings: EvaluationSettings; options: LocalEngineOptions; weights: string },
   ) {
-    const { model, dtype = "auto" } = how.options;
-    this.identity = { engine: "papo", model: pathOrId(model, process.cwd()), weights: how.weights, dtype };
+    const { model, dtype = "auto", device = "cpu" } = how.options;
+    this.identity = { engine: "papo", model: pathOrId(model, process.cwd()), weights: how.weights, dtype, device };
     this.#opened = opened;
     this.#settings = how.settings;
     this.#options = how.options;
@@ -76,6 +79,11 @@ function forModel(settings: EvaluationSettings, options: LocalEngineOptions): Sa
   return {
     ...{ maxTokens, maxPromptTokens, seed },
     ...{ system: system ?? undefined, minPixels: minPixels ?? undefined, maxPixels: maxPixels ?? undefined },
-    ...{ dtype: options.dtype, threads: options.threads, maxConcurrentResponses: options.maxConcurrentResponses },
+    ...{
+      dtype: options.dtype,
+      device: options.device,
+      threads: options.threads,
+      maxConcurrentResponses: options.maxConcurrentResponses,
+    },
   };
 }
