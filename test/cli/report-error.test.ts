@@ -1,7 +1,7 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { expect, test } from "vitest";
 import { describeFailure } from "../../lib/cli/report-error.ts";
-import { ConfigError, NativeError, NonFiniteError, RewardError, ServerError } from "../../lib/errors.ts";
+import { ConfigError, NativeError, NonFiniteError, ResultsError, RewardError, ServerError } from "../../lib/errors.ts";
 
 test("a user's error is one line and exit code 1", () => {
   for (const error of [
@@ -9,6 +9,7 @@ test("a user's error is one line and exit code 1", () => {
     new RewardError("./reward.mjs: threw"),
     new ServerError("http://127.0.0.1/v1", 500, "status 500: overloaded"),
     new NonFiniteError("loss", 3, "NaN"),
+    new ResultsError("missing", "run-1 has no benchmark b, run-2 has it"),
     new NativeError("E_ABORTED", "generate", "[generate] interrupted"),
     new NativeError("E_OOM", "generate", "[generate] out of memory"),
     new DOMException("interrupted", "AbortError"),
