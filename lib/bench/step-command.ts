@@ -11,7 +11,7 @@ export interface StepCommandOptions {
   readonly mini: number;
   readonly steps: number;
   readonly threads: number;
-  readonly microTokens: number;
+  readonly microTokens?: number | undefined;
   readonly seed: number;
   readonly dtype: "float32" | "bfloat16";
   readonly lengths?: string | undefined;

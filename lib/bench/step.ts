@@ -37,8 +37,8 @@ export interface StepBenchOptions {
   readonly steps: number;
   readonly dtype: "float32" | "bfloat16";
   readonly seed: number;
-  /** Rows a micro-batch. */
-  readonly maxTokens: number;
+  /** Rows a micro-batch; default: 1,024, or those of the largest group, which a smaller one would cut. */
+  readonly maxTokens?: number | undefined;
   readonly checkpointActivations: PolicyOptions["checkpointActivations"];
 }
 
@@ -220,7 +220,7 @@ class StepBench {
   }
 
   async #score(policy: Policy, batch: BatchHandle, options: Partial<ScoreOptions>): Promise<LogProbsHandle> {
-    const { maxTokens } = this.#parts.options;
+    const maxTokens = this.#maxTokens();
     const { temperature } = sampling;
     return this.#native.computeLogProbs(policy.handle, batch, { temperature, entropy: false, maxTokens, ...options });
   }
@@ -245,7 +245,7 @@ class StepBench {
         firstGroup,
         lastGroup,
         temperature: sampling.temperature,
-        maxTokens: options.maxTokens,
+        maxTokens: this.#maxTokens(),
         // The first one's old log-probs are its own.
         ...(scores.old && firstGroup > 0 ? { oldLogProbs: scores.old } : {}),
         refLogProbs: scores.ref,
@@ -278,6 +278,12 @@ class StepBench {
         return rewards.length < 2 ? [1] : groupAdvantages(rewards);
       }),
     );
+  }
+
+  #maxTokens(): number {
+    const { options, prompts } = this.#parts;
+    const longest = Math.max(...prompts.map(({ ids }) => ids.length));
+    return options.maxTokens ?? Math.max(1024, longest + options.n * options.response);
   }
 
   /** [first, last) groups of each optimizer step. */

@@ -27,7 +27,7 @@ function registerStep(bench: Command): void {
     .option("--mini <responses>", "responses an optimizer step; 0: all", from(0), 0)
     .option("--steps <count>", "steps in a row", from(1), 1)
     .option("--threads <count>", "threads of libtorch", from(1), 2)
-    .option("--micro-tokens <rows>", "rows of a micro-batch", from(1), 1024)
+    .option("--micro-tokens <rows>", "rows of a micro-batch; default: 1024, or those of the largest group", from(1))
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
     .addOption(dtype())
     .option("--lengths <list>", "cut the responses to these lengths, round and round: 128,7,64")
