@@ -18,12 +18,13 @@ const out = positionals[0] ?? join(import.meta.dirname, "..", "lib", "miniature"
 const work = values.work ?? mkdtempSync(join(tmpdir(), "papo-warm-start-"));
 
 /** Trains `model` on a data set of the `sft` split and gives the new checkpoint's folder. */
-async function stage(name, model, { steps, schedule, seed, kinds }) {
+async function stage(name, model, { steps, schedule, seed, kinds, hintShare = 0 }) {
   const count = 32 * steps; // every question once: repeated ones are learnt by heart
   const train = await writeMiniature(join(work, `${name}-data`), {
     split: "sft",
     seed,
     count,
+    hintShare,
     ...(kinds && { kinds }),
   });
   const config = runConfigOf(
@@ -33,7 +34,7 @@ async function stage(name, model, { steps, schedule, seed, kinds }) {
       data: {
         train,
         promptKey: "problem",
-        maxPromptLength: 64,
+        maxPromptLength: 96,
         maxResponseLength: 48,
         rolloutBatchSize: 32,
         minPixels: 784,
@@ -49,7 +50,7 @@ async function stage(name, model, { steps, schedule, seed, kinds }) {
 const init = join(work, "init");
 await writeTinyModel(init, 1);
 const reading = await stage("reading", init, { steps: 900, schedule: "constant", seed: 1, kinds: ["transcribe"] });
-const mixture = await stage("mixture", reading, { steps: 3000, schedule: "linear", seed: 2 });
+const mixture = await stage("mixture", reading, { steps: 3000, schedule: "linear", seed: 2, hintShare: 0.5 });
 rmSync(out, { recursive: true, force: true });
 const policy = await Policy.open(mixture);
 await policy.save(out);

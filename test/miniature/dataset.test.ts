@@ -112,3 +112,15 @@ test("an unwritable folder is an error, not a hang", async () => {
   const file = await writeMiniature(join(dir, "blocked"), { ...options, count: 1 });
   await expect(writeMiniature(join(file, "inside"), { ...options, count: 1 })).rejects.toThrow(/ENOTDIR/);
 });
+
+test("a share of the rows tells the digits; which ones do, changes neither scenes nor questions", () => {
+  const plain = [...miniatureItems({ ...options, count: 1000 })];
+  const mixed = [...miniatureItems({ ...options, count: 1000, hintShare: 0.25 })];
+  expect(plain.some(({ hinted }) => hinted)).toBe(false);
+  expect(mixed.map((item) => ({ ...item, hinted: false }))).toEqual(plain);
+  // 250 expected, standard deviation sqrt(1000 / 4 * 3 / 4) = 13.7; five of them either way.
+  const numHinted = mixed.filter(({ hinted }) => hinted).length;
+  expect(numHinted).toBeGreaterThan(181);
+  expect(numHinted).toBeLessThan(319);
+  expect([...miniatureItems({ ...options, hintShare: 1 })].every(({ hinted }) => hinted)).toBe(true);
+});
