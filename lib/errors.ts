@@ -87,6 +87,22 @@ export class NonFiniteError extends Error {
   }
 }
 
+/** The collapse guard has stopped the run (guard.action: stop). */
+export class CollapseError extends Error {
+  override readonly name = "CollapseError";
+  readonly step: number;
+  /** The signals that make it a collapse, by their names in alarms.jsonl. */
+  readonly signals: readonly string[];
+  constructor(step: number, signals: readonly string[]) {
+    const advice = "go on with --resume and a smaller algorithm.klPrcp.coef or optim.lr, or with another guard.action";
+    super(
+      `step ${step}: the policy collapses (${signals.join(", ")}; see alarms.jsonl), so guard.action stops the run; ${advice}`,
+    );
+    this.step = step;
+    this.signals = signals;
+  }
+}
+
 /** The user's reward module is missing, threw, hung or returned something else than rewards. */
 export class RewardError extends Error {
   override readonly name = "RewardError";

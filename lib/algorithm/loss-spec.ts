@@ -42,14 +42,16 @@ function klTerms({ klRef, klPrcp }: AlgorithmConfig, coef: number): Pick<LossSpe
 /**
  * What to optimise at one step.
  * @param klPrcpCoef weight of the perception KL at this step (klPrcpCoefAt)
+ * @param klPrcpFactor what the collapse guard has left of that weight; the entropies, which work against a collapse,
+ *   keep theirs
  */
-export function lossSpec(algorithm: AlgorithmConfig, klPrcpCoef: number): LossSpec {
+export function lossSpec(algorithm: AlgorithmConfig, klPrcpCoef: number, klPrcpFactor = 1): LossSpec {
   const { entropy } = algorithm;
   const discount = entropyDiscount(algorithm, klPrcpCoef);
   return {
     policyLoss: algorithm.policyLoss,
     ...clips(algorithm),
-    ...klTerms(algorithm, klPrcpCoef),
+    ...klTerms(algorithm, klPrcpCoef * klPrcpFactor),
     augEntropyCoef: entropy.augCoef * discount,
     oriEntropyCoef: entropy.oriCoef * discount,
     entropy: entropy.kind,

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { CommanderError } from "@commander-js/extra-typings";
 import {
   CheckpointError,
+  CollapseError,
   ConfigError,
   DataError,
   NativeError,
@@ -13,8 +14,8 @@ import {
   ServerError,
 } from "../errors.ts";
 
-/** A user's error, a wrong command line, a bug (sysexits' EX_SOFTWARE). */
-const exitCodes = { userError: 1, usage: 2, bug: 70 } as const;
+/** A user's error, a wrong command line, the collapse guard's stop, a bug (sysexits' EX_SOFTWARE). */
+const exitCodes = { userError: 1, usage: 2, collapse: 3, bug: 70 } as const;
 
 const userErrors = [
   CheckpointError,
@@ -52,6 +53,7 @@ function isUserError(error: Error): boolean {
  */
 export function describeFailure(error: unknown): { text: string; exitCode: number } {
   if (error instanceof CommanderError) return { text: "", exitCode: error.exitCode === 0 ? 0 : exitCodes.usage };
+  if (error instanceof CollapseError) return { text: `papo: ${error.message}\n`, exitCode: exitCodes.collapse };
   if (error instanceof Error && isUserError(error)) {
     return { text: `papo: ${error.message}\n`, exitCode: exitCodes.userError };
   }

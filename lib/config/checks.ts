@@ -90,7 +90,20 @@ const warmupFits: Check = ({ optim, trainer }) =>
 const valOnlyHasData: Check = ({ data, trainer }) =>
   trainer.valOnly && data.val === null && ["data.val", "expected a data set (trainer.valOnly), got null"];
 
-const groupChecks = [needsGroup, wholeMicroBatches, fullKlInLoss, fullKlRecomputed];
+const backoffHasWeight: Check = ({ guard, algorithm }) =>
+  guard.action === "backoff" &&
+  !algorithm.klPrcp.enabled && [
+    "guard.action",
+    "expected off, warn or stop (there is a weight to back off with algorithm.klPrcp.enabled only), got backoff",
+  ];
+
+const lagFits: Check = ({ guard }) =>
+  guard.lag < guard.window && [
+    "guard.lag",
+    `expected an integer >= guard.window (${guard.window}), so that no step is in level and mean, got ${guard.lag}`,
+  ];
+
+const groupChecks = [needsGroup, wholeMicroBatches, fullKlInLoss, fullKlRecomputed, backoffHasWeight, lagFits];
 const checks = [wholeMinibatches, entropyScale, pixelOrder, filterOrder, overlongFits, warmupFits, valOnlyHasData];
 
 /**

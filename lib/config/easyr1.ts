@@ -11,7 +11,7 @@ import { didYouMean } from "./suggest.ts";
 import { branch, leaves, toPlain } from "./tree.ts";
 import type { Branch, Setting } from "./tree.ts";
 
-const papoOnlyParts = ["extends", "compat", "seed", "model", "rollout", "reward", "aug", "optim"];
+const papoOnlyParts = ["extends", "compat", "seed", "model", "rollout", "reward", "aug", "optim", "guard"];
 
 /** Whether `root` is written in the reference's keys. */
 export function isReferenceConfig(root: Branch): boolean {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { choice, integer, text } from "./fields.ts";
 import { algorithmSchema, augSchema } from "./schema-algorithm.ts";
 import { dataSchema, modelSchema } from "./schema-data.ts";
+import { guardSchema } from "./schema-guard.ts";
 import { rewardSchema, rolloutSchema } from "./schema-rollout.ts";
 import { optimSchema, trainerSchema } from "./schema-trainer.ts";
 
@@ -22,6 +23,7 @@ export const runSchema = z.strictObject({
   aug: augSchema.prefault({}).describe("The masked picture"),
   optim: optimSchema.prefault({}).describe("The optimizer"),
   trainer: trainerSchema.prefault({}).describe("The run"),
+  guard: guardSchema.prefault({}).describe("The collapse guard"),
 });
 
 /** What a config file may hold: a run in parts, `extends`, and the short form of `reward`. For editors. */
@@ -51,6 +53,7 @@ export type AlgorithmConfig = DeepReadonly<FilledAlgorithm>;
 export type AugConfig = DeepReadonly<Parsed["aug"]>;
 export type OptimConfig = DeepReadonly<Parsed["optim"]>;
 export type TrainerConfig = DeepReadonly<Filled<Parsed["trainer"], "outDir" | "experimentName">>;
+export type GuardConfig = DeepReadonly<Parsed["guard"]>;
 
 /** What the reader of a config should know about it; each entry names a key as it was written, with the reason. */
 export interface ConfigNotes {
@@ -74,6 +77,7 @@ export interface RunConfig {
   readonly aug: AugConfig;
   readonly optim: OptimConfig;
   readonly trainer: TrainerConfig;
+  readonly guard: GuardConfig;
   readonly notes: ConfigNotes;
 }
 

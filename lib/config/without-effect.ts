@@ -141,6 +141,17 @@ const rules: readonly Rule[] = [
     needs: "optim.schedule: linear or cosine",
     neutral: [0],
   },
+  {
+    keys: under("guard", "warmupSteps window reference lag patience thresholds minimum"),
+    acts: ({ guard }) => guard.action !== "off",
+    needs: "guard.action: warn, backoff or stop",
+  },
+  {
+    keys: ["guard.repeatSteps"],
+    acts: ({ guard }) => guard.action === "backoff" || guard.action === "stop",
+    needs: "guard.action: backoff or stop",
+  },
+  { keys: ["guard.backoff"], acts: ({ guard }) => guard.action === "backoff", needs: "guard.action: backoff" },
 ];
 
 /** Whether the weight of the perception KL anneals from a start that does not follow klPrcp.coef. */

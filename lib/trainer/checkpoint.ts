@@ -6,6 +6,7 @@ import type { KlController, KlControllerState } from "../algorithm/coefficient-s
 import type { ExampleStream } from "../data/example-stream.ts";
 import type { SamplerState } from "../data/sampler.ts";
 import { CheckpointError, ConfigError } from "../errors.ts";
+import type { CollapseGuard, GuardState } from "../guard/guard.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { planSave } from "../policy/checkpoint-folder.ts";
@@ -34,6 +35,8 @@ export interface TrainerState {
   readonly klController: KlControllerState;
   readonly skippedInRow: number;
   readonly best: BestScore | null;
+  /** Null of a run without a guard; absent from checkpoints older than it. */
+  readonly guard?: GuardState | null;
   /** Metrics of the step, where it is not validated and logged yet: a resumed run does that first. */
   readonly unlogged: StepMetrics | null;
 }
@@ -43,6 +46,8 @@ export interface CheckpointParts {
   readonly optimizer: PolicyOptimizer;
   readonly stream: ExampleStream;
   readonly klController: KlController;
+  /** Undefined of a supervised run. */
+  readonly guard: CollapseGuard | undefined;
   /** Folders with the tokenizer's and the processor's files. They outlive the checkpoint that a resumed run began with. */
   readonly sideFileDirs: readonly string[];
 }
@@ -60,6 +65,7 @@ export function takeState(
     klController: parts.klController.state(),
     skippedInRow: parts.optimizer.skippedInRow,
     best: done.best,
+    guard: parts.guard?.state() ?? null,
     unlogged: done.unlogged,
   };
 }
@@ -143,6 +149,7 @@ export async function restoreState(dir: string, state: TrainerState, parts: Chec
   await callNative({}, () => native.setOptimizerNumSteps(parts.optimizer.handle, state.optimizerSteps));
   restoreSampler(parts.stream, state.sampler);
   parts.klController.restore(state.klController);
+  if (state.guard) parts.guard?.restore(state.guard);
   parts.optimizer.skippedInRow = state.skippedInRow;
 }
 

@@ -1,4 +1,5 @@
 // metrics.jsonl: one line a step, `{"step": 3, "reward/overall": 0.5, ...}`; validation before training is step 0.
+// alarms.jsonl is kept the same way, with as many lines a step as there are alarms.
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
@@ -36,9 +37,9 @@ export class MetricsFile implements AsyncDisposable {
    * process loses nothing; `sync` makes it survive a power cut.
    * @throws {CheckpointError} when the disk is full
    */
-  async append(step: number, metrics: StepMetrics): Promise<void> {
+  async append(step: number, values: object): Promise<void> {
     try {
-      await this.#handle.appendFile(`${JSON.stringify({ step, ...metrics })}\n`);
+      await this.#handle.appendFile(`${JSON.stringify({ step, ...values })}\n`);
     } catch (error) {
       throw diskError(this.#path, error);
     }

@@ -66,7 +66,8 @@ export const metricTable: readonly MetricRow[] = [
   ...rows("nat", "max", ["rollout/log_prob_diff_max"]),
   ...rows("nat", "mean", ["rollout/log_prob_diff_mean"]),
   ...spread("val/response_length", "token"),
-  ...rows("count", "last", ["data/epoch"]),
+  ...rows("count", "last", ["data/epoch", "guard/alarms"]),
+  ...rows("1", "last", ["guard/k_ratio", "guard/clip_ratio"]),
 ];
 
 function rows(unit: Unit, reduce: Reduction, names: readonly string[]): MetricRow[] {

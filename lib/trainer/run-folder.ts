@@ -1,4 +1,4 @@
-// The folder of a run: config.json, metrics.jsonl, samples/, tensorboard/, checkpoints/, and data/ where the run makes its
+// The folder of a run: config.json, metrics.jsonl, alarms.jsonl, samples/, tensorboard/, checkpoints/, and data/ where the run makes its
 // own. Owns who may write it and what a fresh and a resumed run find in it.
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,6 +19,7 @@ export interface OpenRunOptions {
 }
 
 const metricsFile = "metrics.jsonl";
+const alarmsFile = "alarms.jsonl";
 
 export class RunFolder implements AsyncDisposable {
   readonly dir: string;
@@ -26,6 +27,8 @@ export class RunFolder implements AsyncDisposable {
   readonly tensorboardDir: string;
   readonly checkpoints: CheckpointStore;
   readonly metrics: MetricsFile;
+  /** What the collapse guard noticed, AlarmLine by AlarmLine. */
+  readonly alarms: MetricsFile;
   /** Where a resumed run goes on; undefined for one that starts at step 1. */
   readonly resumeFrom: Checkpoint | undefined;
   /** Step folders that are no valid checkpoints and why; a resumed run passes over them. */
@@ -41,6 +44,7 @@ export class RunFolder implements AsyncDisposable {
     this.tensorboardDir = join(dir, "tensorboard");
     this.checkpoints = parts.checkpoints;
     this.metrics = parts.metrics;
+    this.alarms = parts.alarms;
     this.resumeFrom = parts.resumeFrom;
     this.brokenCheckpoints = parts.brokenCheckpoints;
     this.changedSettings = parts.changedSettings;
@@ -50,7 +54,7 @@ export class RunFolder implements AsyncDisposable {
 
   /**
    * Makes or reopens a run folder and holds it until disposed. What happened after the checkpoint that a resumed run
-   * goes on from (metrics, samples) is removed. A run that has no metrics and no checkpoint yet counts as none.
+   * goes on from (metrics, alarms, samples) is removed. A run that has no metrics and no checkpoint yet counts as none.
    * @throws {ConfigError} `trainer.outDir`: the folder holds a run (without resume), none (with it), foreign files, or
    *   belongs to a running process; the setting that would make the resumed run another one
    * @throws {CheckpointError} when it cannot be written
@@ -76,7 +80,7 @@ export class RunFolder implements AsyncDisposable {
   }
 
   /**
-   * Writes the checkpoint of a step as CheckpointStore.write, after the metrics up to it are safe.
+   * Writes the checkpoint of a step as CheckpointStore.write, after the metrics and alarms up to it are safe.
    */
   async writeCheckpoint(
     step: number,
@@ -84,6 +88,7 @@ export class RunFolder implements AsyncDisposable {
     options: { readonly expectedBytes?: number } = {},
   ): Promise<Checkpoint> {
     await this.metrics.sync();
+    await this.alarms.sync();
     return this.checkpoints.write(step, fill, options);
   }
 
@@ -94,6 +99,7 @@ export class RunFolder implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.metrics[Symbol.asyncDispose]();
+    await this.alarms[Symbol.asyncDispose]();
     await this.#lock[Symbol.asyncDispose]();
   }
 }
@@ -101,6 +107,7 @@ export class RunFolder implements AsyncDisposable {
 interface RunParts {
   readonly checkpoints: CheckpointStore;
   readonly metrics: MetricsFile;
+  readonly alarms: MetricsFile;
   readonly resumeFrom: Checkpoint | undefined;
   readonly brokenCheckpoints: readonly CheckpointError[];
   readonly changedSettings: readonly string[];
@@ -117,7 +124,8 @@ async function openParts(dir: string, record: RunRecord, resume: boolean): Promi
   if (resumedStep !== undefined) await removeLaterSamples(join(dir, "samples"), resumedStep);
   if (!resumeFrom) await writeRecord(dir, record);
   const metrics = await MetricsFile.open(join(dir, metricsFile), resumedStep);
-  return { checkpoints, metrics, resumeFrom, brokenCheckpoints, changedSettings: changed };
+  const alarms = await MetricsFile.open(join(dir, alarmsFile), resumedStep);
+  return { checkpoints, metrics, alarms, resumeFrom, brokenCheckpoints, changedSettings: changed };
 }
 
 async function writeRecord(dir: string, record: RunRecord): Promise<void> {
@@ -137,7 +145,7 @@ async function checkPurpose(dir: string, resume: boolean): Promise<void> {
     );
   }
   if (!hasRun && resume) throw new ConfigError("trainer.outDir", `expected the folder of a run to resume, got ${dir}`);
-  const known = new Set(["data", "samples", "tensorboard", "checkpoints", recordFile, metricsFile]);
+  const known = new Set(["data", "samples", "tensorboard", "checkpoints", recordFile, metricsFile, alarmsFile]);
   const foreign = names.find((name) => !known.has(name) && !name.startsWith("."));
   if (!hasRun && foreign !== undefined) {
     throw new ConfigError("trainer.outDir", `expected a new or empty folder; ${dir} holds ${foreign}`);

@@ -1,6 +1,8 @@
 // The loop around the steps: validates, logs, writes checkpoints, and saves what is whole when something stops it.
 // What a step is and what a run holds open belong to run.ts and sft.ts.
 import type { RunConfig } from "../config/schema.ts";
+import type { AlarmLine } from "../guard/guard.ts";
+import { alarmWords } from "../guard/words.ts";
 import type { StepMetrics } from "../types.ts";
 import {
   type BestScore,
@@ -100,13 +102,25 @@ export class RunLoop {
   }
 
   async #step(step: number, signal: AbortSignal | undefined): Promise<void> {
-    const { metrics, samples } = await this.#parts.stepper.step(step, signal);
+    const { metrics: own, samples } = await this.#parts.stepper.step(step, signal);
+    const { metrics: watched = {}, lines = [] } = this.#parts.checkpoint.guard?.observe(step, own) ?? {};
+    const metrics = { ...own, ...watched };
     this.#state = takeState(this.#parts.checkpoint, { step, best: this.#state.best, unlogged: metrics });
+    for (const line of lines) await this.#writeAlarm(step, line);
     if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
     await this.#finishStep(metrics);
   }
 
-  /** Validates, logs and saves the newest step where that is due. */
+  async #writeAlarm(step: number, line: AlarmLine): Promise<void> {
+    await this.#folder.alarms.append(step, line);
+    const words = alarmWords(step, line);
+    if (words !== undefined) this.#say(words);
+  }
+
+  /**
+   * Validates, logs and saves the newest step where that is due.
+   * @throws {CollapseError} when the guard ends the run with it
+   */
   async #finishStep(metrics: StepMetrics): Promise<void> {
     const { valFreq, saveFreq, saveBest } = this.#config.trainer;
     const { step } = this.#state;
@@ -116,6 +130,8 @@ export class RunLoop {
     const isBest = saveBest && this.#state.best?.step === step;
     const isSavedUnlogged = this.#savedStep === step; // resuming from it again would log the step twice
     if (isLast || isBest || isSavedUnlogged || (saveFreq > 0 && step % saveFreq === 0)) await this.#save();
+    const collapse = this.#parts.checkpoint.guard?.stopAfter(step);
+    if (collapse && !isLast) throw collapse;
   }
 
   /** Logs before any checkpoint of the step: a resumed run keeps the lines up to its checkpoint. */

@@ -4,6 +4,7 @@ import { KlController } from "../algorithm/coefficient-schedule.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { ExampleStream } from "../data/example-stream.ts";
 import { evaluate } from "../eval/evaluate.ts";
+import { CollapseGuard } from "../guard/guard.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { Policy } from "../policy/policy.ts";
@@ -52,13 +53,14 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
     say: run.say,
   });
   const klController = new KlController(config.algorithm.klRef);
-  const checkpoint: CheckpointParts = { optimizer, stream, klController, sideFileDirs: run.sideFileDirs };
+  const guard = new CollapseGuard(config.guard);
+  const checkpoint: CheckpointParts = { optimizer, stream, klController, guard, sideFileDirs: run.sideFileDirs };
   const rollout = new Rollout(policy, processor, {
     seed: config.seed,
     maxResponseLength: config.data.maxResponseLength,
     maxConcurrentResponses: config.rollout.maxConcurrentResponses,
   });
-  const updater = new Updater({ config, policy, reference, optimizer, klController, progress, totalSteps });
+  const updater = new Updater({ config, policy, reference, optimizer, klController, guard, progress, totalSteps });
   const promptText = (prompt: Prompt): string => processor.promptText(prompt);
   return {
     stepper: new Trainer({

@@ -67,7 +67,13 @@ async function openParts(run: OpenedRun): Promise<LoopParts> {
     say: run.say,
   });
   const klController = new KlController(config.algorithm.klRef);
-  const checkpoint: CheckpointParts = { optimizer, stream, klController, sideFileDirs: run.sideFileDirs };
+  const checkpoint: CheckpointParts = {
+    optimizer,
+    stream,
+    klController,
+    guard: undefined,
+    sideFileDirs: run.sideFileDirs,
+  };
   const flopMeter = await FlopMeter.create("cpu");
   const stepper = new SupervisedStepper({ config, optimizer, stream, processor, flopMeter, totalSteps });
   return {

@@ -7,6 +7,7 @@ import { entropyDiscount, lossSpec, needsAugLogProbs } from "../algorithm/loss-s
 import { responseWeights } from "../algorithm/response-weights.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { NativeError } from "../errors.ts";
+import type { CollapseGuard } from "../guard/guard.ts";
 import type { LogProbsHandle, LossReport, LossSpec, UpdateInputs } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
@@ -27,6 +28,7 @@ export interface UpdaterParts {
   readonly reference: Policy | undefined;
   readonly optimizer: PolicyOptimizer;
   readonly klController: KlController;
+  readonly guard: Pick<CollapseGuard, "klPrcpFactor">;
   readonly progress: Progress;
   readonly totalSteps: number;
 }
@@ -125,10 +127,11 @@ export class Updater {
     advantage: { tokenAdvantages: LogProbsHandle | undefined; perResponse: readonly number[] },
     signal: AbortSignal | undefined,
   ): Promise<{ metrics: StepMetrics; perceptionKl: number[] }> {
-    const { config, progress, totalSteps } = this.#parts;
+    const { config, guard, progress, totalSteps } = this.#parts;
     const { algorithm, optim } = config;
     const klPrcpCoef = klPrcpCoefAt(algorithm.klPrcp, update.step, totalSteps);
-    const spec = lossSpec(algorithm, klPrcpCoef);
+    const { klPrcpFactor } = guard;
+    const spec = lossSpec(algorithm, klPrcpCoef, klPrcpFactor);
     const lr = learningRate(config, update.step, totalSteps);
     const sums = new MetricSums();
     const perceptionKl: number[] = [];
@@ -147,7 +150,8 @@ export class Updater {
         if (pass === 0) perceptionKl.push(...report.perceptionKl);
       }
     }
-    return { metrics: { ...sums.result(), ...coefficientMetrics(config, klPrcpCoef), "actor/lr": lr }, perceptionKl };
+    const coefficients = coefficientMetrics(config, klPrcpCoef, klPrcpFactor);
+    return { metrics: { ...sums.result(), ...coefficients, "actor/lr": lr }, perceptionKl };
   }
 
   /** One optimizer step. */
@@ -226,12 +230,14 @@ function rolloutMetrics({ rolloutDifference }: LossReport): StepMetrics {
 }
 
 /** The coefficients that act at this step. */
-function coefficientMetrics({ algorithm }: RunConfig, klPrcpCoef: number): StepMetrics {
+function coefficientMetrics({ algorithm }: RunConfig, klPrcpCoef: number, klPrcpFactor: number): StepMetrics {
   const { klRef, klPrcp, entropy, sft } = algorithm;
   const discount = entropyDiscount(algorithm, klPrcpCoef);
   return {
     ...(klRef.mode === "loss" ? { "actor/kl_coef": klRef.coef } : {}),
-    ...(klPrcp.enabled ? { "actor/kl_prcp_coef": klPrcpCoef, "actor/kl_prcp_coef_annealing_discount": discount } : {}),
+    ...(klPrcp.enabled
+      ? { "actor/kl_prcp_coef": klPrcpCoef * klPrcpFactor, "actor/kl_prcp_coef_annealing_discount": discount }
+      : {}),
     ...(entropy.augCoef > 0 ? { "actor/aug_entropy_loss_coef": entropy.augCoef * discount } : {}),
     ...(entropy.oriCoef > 0 ? { "actor/ori_entropy_loss_coef": entropy.oriCoef * discount } : {}),
     ...(sft.coef > 0 ? { "actor/sft_coef": sft.coef } : {}),

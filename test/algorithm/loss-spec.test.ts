@@ -49,6 +49,11 @@ test("an annealed perception KL discounts both entropies", () => {
   expect(lossSpec(algorithm, 0.02).augEntropyCoef).toBe(0.03);
 });
 
+test("what the collapse guard leaves of the weight does not discount the entropies", () => {
+  const algorithm = algorithmConfig({ klPrcp: { enabled: true, coef: 0.02 }, entropy: { oriCoef: 0.05 } });
+  expect(lossSpec(algorithm, 0.02, 0.25)).toMatchObject({ klPrcp: { coef: 0.005 }, oriEntropyCoef: 0.05 });
+});
+
 test("entropies without the perception KL are not discounted", () => {
   expect(entropyDiscount(algorithmConfig({ klPrcp: { coef: 0.02 } }), 0)).toBe(1);
 });

@@ -1,7 +1,15 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { expect, test } from "vitest";
 import { describeFailure } from "../../lib/cli/report-error.ts";
-import { ConfigError, NativeError, NonFiniteError, ResultsError, RewardError, ServerError } from "../../lib/errors.ts";
+import {
+  CollapseError,
+  ConfigError,
+  NativeError,
+  NonFiniteError,
+  ResultsError,
+  RewardError,
+  ServerError,
+} from "../../lib/errors.ts";
 
 test("a user's error is one line and exit code 1", () => {
   for (const error of [
@@ -19,6 +27,12 @@ test("a user's error is one line and exit code 1", () => {
   ]) {
     expect(describeFailure(error)).toEqual({ text: `papo: ${error.message}\n`, exitCode: 1 });
   }
+});
+
+test("a run that the collapse guard stops is one line and an exit code of its own", () => {
+  const error = new CollapseError(37, ["kl_prcp", "accuracy"]);
+  expect(describeFailure(error)).toEqual({ text: `papo: ${error.message}\n`, exitCode: 3 });
+  expect(error.message).toContain("step 37: the policy collapses (kl_prcp, accuracy; see alarms.jsonl)");
 });
 
 test("everything else is a bug with its stack and exit code 70", () => {

@@ -117,6 +117,14 @@ test.each([
     ["optim.warmupSteps=8", "trainer.maxSteps=7"],
     "optim.warmupSteps: expected an integer <= trainer.maxSteps (7), got 8",
   ],
+  [
+    ["guard.lag=6", "guard.window=7"],
+    "guard.lag: expected an integer >= guard.window (7), so that no step is in level and mean, got 6",
+  ],
+  [
+    ["guard.action=backoff"],
+    "guard.action: expected off, warn or stop (there is a weight to back off with algorithm.klPrcp.enabled only), got backoff",
+  ],
   [["trainer.valOnly=true", "data.val=null"], "data.val: expected a data set (trainer.valOnly), got null"],
 ])("%j do not fit each other", (words, message) => {
   expect(fail("", ...words)).toContain(`command line: ${message}`);

@@ -53,6 +53,10 @@ const cases: readonly (readonly [setting: string, acting: readonly string[]])[] 
   ["optim.microBatchSize=8", ["compat=reference", "algorithm.lossAvgMode=seq"]],
   ["optim.warmupRatio=0.1", ["optim.warmupSteps=null"]],
   ["optim.minLrRatio=0.1", ["optim.schedule=cosine"]],
+  ["guard.thresholds.klPrcp=4", ["guard.action=warn"]],
+  ["guard.window=7", ["guard.action=stop"]],
+  ["guard.repeatSteps=7", ["guard.action=stop"]],
+  ["guard.backoff.factor=0.7", [...papo, "guard.action=backoff"]],
 ];
 
 // What the opposite is, where it is not the default.
@@ -72,6 +76,8 @@ const idle: Readonly<Record<string, readonly string[]>> = {
   "reward.grader=symbolic": ["reward.type=./r.mjs"],
   "reward.graderTimeoutMs=500": ["reward.grader=mathruler"],
   "optim.warmupRatio=0.1": ["optim.warmupSteps=2"],
+  "guard.thresholds.klPrcp=4": ["guard.action=off"],
+  "guard.window=7": ["guard.action=off"],
 };
 
 test.each(cases)("%s is taken with %j and refused without", (setting, acting) => {

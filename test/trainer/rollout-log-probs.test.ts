@@ -72,7 +72,8 @@ async function trained(...more: string[]) {
   const optimizer = await PolicyOptimizer.create(config.optim, policy);
   keep(optimizer.handle);
   const klController = new KlController(config.algorithm.klRef);
-  const parts = { config, policy, reference, optimizer, klController, progress: new Progress(), totalSteps: 3 };
+  const guard = { klPrcpFactor: 1 };
+  const parts = { config, policy, reference, optimizer, klController, guard, progress: new Progress(), totalSteps: 3 };
   const updater = new Updater(parts);
   const timer = new PhaseTimer();
   const results = [];

@@ -19,6 +19,7 @@ test("a run folder holds its record and gets the documented parts", async () => 
   await using run = await open(dir);
   expect(readdirSync(dir).sort()).toEqual([
     ".lock",
+    "alarms.jsonl",
     "checkpoints",
     "config.json",
     "metrics.jsonl",
@@ -90,11 +91,12 @@ test("a folder with foreign files and a file in its place are refused untouched"
   await expect(open(join(dir, "thesis.tex"))).rejects.toBeInstanceOf(ConfigError);
 });
 
-test("a resumed run forgets metrics and samples after its checkpoint and a line cut by a kill", async () => {
+test("a resumed run forgets metrics, alarms and samples after its checkpoint and a line cut by a kill", async () => {
   const dir = join(tempFolder(), "run");
   {
     await using run = await open(dir);
     for (const step of [0, 1, 2, 3]) await run.metrics.append(step, { "reward/overall": step / 7 });
+    for (const step of [2, 2, 3]) await run.alarms.append(step, { signal: "entropy" });
     await run.writeCheckpoint(2, () => Promise.resolve());
     for (const name of ["step-000002", "step-000003", "val-step-000002", "val-step-000003"])
       writeFileSync(join(run.samplesDir, `${name}.jsonl`), "{}\n");
@@ -103,6 +105,7 @@ test("a resumed run forgets metrics and samples after its checkpoint and a line 
   await using run = await open(dir, true);
   expect(run.resumeFrom?.step).toBe(2);
   expect(readdirSync(run.samplesDir)).toEqual(["step-000002.jsonl", "val-step-000002.jsonl"]);
+  expect(readFileSync(join(dir, "alarms.jsonl"), "utf8")).toBe('{"step":2,"signal":"entropy"}\n'.repeat(2));
   await run.metrics.append(3, { again: 1 });
   const lines = readFileSync(join(dir, "metrics.jsonl"), "utf8");
   expect(lines).toBe(

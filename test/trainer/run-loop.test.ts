@@ -5,6 +5,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { KlController } from "../../lib/algorithm/coefficient-schedule.ts";
 import { runConfigOf } from "../../lib/config/load.ts";
 import type { ExampleStream } from "../../lib/data/example-stream.ts";
+import { CollapseGuard } from "../../lib/guard/guard.ts";
 import { packageRoot } from "../../lib/native/load.ts";
 import { Policy } from "../../lib/policy/policy.ts";
 import { CheckpointStore } from "../../lib/trainer/checkpoint-store.ts";
@@ -15,6 +16,7 @@ import { RunFolder } from "../../lib/trainer/run-folder.ts";
 import { type LoopParts, RunLoop } from "../../lib/trainer/run-loop.ts";
 import type { SampledGroup } from "../../lib/trainer/samples.ts";
 import { StepTable } from "../../lib/trainer/step-table.ts";
+import type { StepMetrics } from "../../lib/types.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const fixture = join(packageRoot, "lib", "policy", "fixture");
@@ -25,7 +27,13 @@ interface World {
   /** Scores of the validations in order. */
   readonly scores?: readonly number[];
   readonly onStep?: (step: number, stepper: LoopParts["stepper"] & { isMidUpdate: boolean }) => void;
+  readonly onValidate?: (step: number) => void;
   readonly resume?: boolean;
+  readonly steps?: number;
+  /** What the steps report beside the rate. */
+  readonly metricsAt?: (step: number) => StepMetrics;
+  /** Settings of the collapse guard; none without. */
+  readonly guard?: Record<string, unknown>;
 }
 
 function sampleOf(overall: number): SampledGroup {
@@ -34,8 +42,10 @@ function sampleOf(overall: number): SampledGroup {
 }
 
 /** Runs three steps, or as the settings have it; gives what it said and the steps that were validated. */
-async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: World) {
+async function run(world: World) {
+  const { dir, trainer = {}, scores = [], onStep, resume = false, steps = 3 } = world;
   const config = runConfigOf({
+    ...(world.guard ? { guard: world.guard } : {}),
     model: { path: fixture },
     data: { val: "val.jsonl", rolloutBatchSize: 1 },
     optim: { globalBatchSize: 1 },
@@ -55,30 +65,34 @@ async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: W
   });
   const stream = { state: () => ({ length: 7, seed: 1, epoch: 0, position: 0 }) } as unknown as ExampleStream;
   const klController = new KlController(config.algorithm.klRef);
-  const checkpoint = { optimizer, stream, klController, sideFileDirs: [fixture] };
+  const guard = world.guard && new CollapseGuard(config.guard);
+  const checkpoint = { optimizer, stream, klController, guard, sideFileDirs: [fixture] };
   const validated: number[] = [];
   const stepper = {
     isMidUpdate: false,
     step: (step: number) => {
       onStep?.(step, stepper);
-      return Promise.resolve({ metrics: { "actor/lr": step }, samples: [] });
+      return Promise.resolve({ metrics: { "actor/lr": step, ...world.metricsAt?.(step) }, samples: [] });
     },
   };
   const said: string[] = [];
   const say = (line: string) => void said.push(line);
   const table = new StepTable({ write: () => true }, 3, {});
   await using loggers = await createLoggers(config.trainer.loggers, folder, table, say);
+  const state = folder.resumeFrom ? await readTrainerState(folder.resumeFrom.dir) : takeState(checkpoint);
+  if (state.guard) guard?.restore(state.guard);
   const parts: LoopParts = {
     stepper,
     checkpoint,
-    state: folder.resumeFrom ? await readTrainerState(folder.resumeFrom.dir) : takeState(checkpoint),
+    state,
     validate: (step) => {
+      world.onValidate?.(step);
       validated.push(step);
       const score = scores[validated.length - 1] ?? 0;
       return Promise.resolve({ score, metrics: { "val/reward_score": score }, samples: [sampleOf(score)] });
     },
     loggers,
-    totalSteps: 3,
+    totalSteps: steps,
   };
   const ended = await new RunLoop(config, folder, parts, say).run(undefined).catch((error: unknown) => error as Error);
   return { ended, said, validated };
@@ -146,6 +160,27 @@ test("a checkpoint without its optimizer is not one to go on from, and its step 
   const { said } = await run({ dir, trainer, onStep: failAtStep3() });
   expect(said).toEqual(["saved step 2"]);
   expect(readFileSync(join(dir, "metrics.jsonl"), "utf8").trim().split("\n")).toHaveLength(2);
+});
+
+test("a run that fails in the validation of the step that the guard stops is stopped by it when it goes on", async () => {
+  const dir = join(tempFolder(), "run");
+  const guard = { action: "stop", warmupSteps: 0, window: 1, reference: 2, lag: 1, patience: 1 };
+  const metricsAt = (step: number) =>
+    step < 4
+      ? { "actor/kl_prcp_loss": -0.1, "reward/accuracy": 0.5 }
+      : { "actor/kl_prcp_loss": -0.9, "reward/accuracy": 0.1 };
+  const world = { dir, guard, metricsAt, steps: 7, trainer: { valFreq: 2 } };
+  const onValidate = (step: number) => {
+    if (step === 4) throw new Error("enough");
+  };
+  expect((await run({ ...world, onValidate })).ended).toMatchObject({ message: "enough" });
+  const { ended, said } = await run({ ...world, resume: true });
+  expect(ended).toMatchObject({ name: "CollapseError", step: 4, signals: ["kl_prcp", "accuracy"] });
+  expect(said).toEqual([]);
+  expect(saved(dir)).toEqual(["step-000002", "step-000004"]);
+  const lines = (name: string) => readFileSync(join(dir, name), "utf8").trim().split("\n");
+  expect(lines("metrics.jsonl")).toHaveLength(4);
+  expect(lines("alarms.jsonl")).toHaveLength(3);
 });
 
 test("a checkpoint knows how much it will take, and one that failed is not tried again", async () => {

@@ -75,14 +75,19 @@ interface Moved {
 }
 
 /** One training step on a fresh policy. */
-async function moved(config: RunConfig, batch = groups, spoil?: (policy: Policy) => Promise<void>): Promise<Moved> {
+async function moved(
+  config: RunConfig,
+  batch = groups,
+  { spoil, klPrcpFactor = 1 }: { spoil?: (policy: Policy) => Promise<void>; klPrcpFactor?: number } = {},
+): Promise<Moved> {
   const policy = await openPolicy(true);
   await spoil?.(policy);
   const reference = config.algorithm.klRef.mode === "off" ? undefined : await openPolicy(false);
   const optimizer = await PolicyOptimizer.create(config.optim, policy);
   keep(optimizer.handle);
   const klController = new KlController(config.algorithm.klRef);
-  const parts = { config, policy, reference, optimizer, klController, progress: new Progress(), totalSteps: 1 };
+  const guard = { klPrcpFactor };
+  const parts = { config, policy, reference, optimizer, klController, guard, progress: new Progress(), totalSteps: 1 };
   const updater = new Updater(parts);
   const timer = new PhaseTimer();
   const result = await updater.update({ groups: batch, step: 1 }, timer, undefined);
@@ -211,13 +216,29 @@ test("a KL over the vocabulary runs the reference in the update: 0 in a step's f
   expect(one.result.metrics["actor/kl_loss"]).toBeCloseTo(0, 6);
 });
 
+test("a weight that the guard has lowered is that weight, in the update and in the log", async () => {
+  const one = (coef: number) =>
+    settings("optim.globalBatchSize=4", "aug.grad=recompute", `algorithm.klPrcp.coef=${coef}`);
+  const weight = async ({ policy }: Moved) =>
+    await testing.policyValues(policy.handle, "model.layers.0.mlp.up_proj.weight", "weight");
+  const lowered = await moved(one(4), groups, { klPrcpFactor: 0.25 });
+  const plain = await moved(one(1));
+  expect(lowered.result.metrics).toMatchObject({
+    "actor/kl_prcp_coef": 1,
+    "actor/kl_prcp_coef_annealing_discount": 1,
+    "actor/total_loss": plain.result.metrics["actor/total_loss"],
+  });
+  expect(await weight(lowered)).toEqual(await weight(plain));
+  expect(await weight(await moved(one(4)))).not.toEqual(await weight(plain));
+});
+
 test("forward passes that are not finite are counted as skipped, and leave the update's weights as they were", async () => {
   const config = settings("optim.globalBatchSize=4", "aug.grad=recompute");
   const spoil = async ({ handle }: Policy) => {
     const values = await testing.policyValues(handle, "model.norm.weight", "weight");
     await testing.setPolicyValues(handle, "model.norm.weight", "weight", values.fill(NaN));
   };
-  const { result, policy, isMidUpdate } = await moved(config, groups, spoil);
+  const { result, policy, isMidUpdate } = await moved(config, groups, { spoil });
   expect(result.metrics["actor/skipped_updates"]).toBe(1);
   expect(isMidUpdate).toBe(false);
   const name = "model.layers.0.mlp.up_proj.weight";
