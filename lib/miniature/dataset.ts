@@ -21,8 +21,8 @@ export interface MiniatureOptions extends SceneOptions {
   readonly count: number;
   /** Drawn from uniformly; one named twice comes twice as often. Default all. */
   readonly kinds?: readonly QuestionKind[];
-  /** Whether the question's text also holds the digits that it is about; default false. */
-  readonly hint?: boolean;
+  /** Share of the rows, in [0, 1], whose question also holds the digits that it is about in words; default 0. */
+  readonly hintShare?: number;
 }
 
 export interface MiniatureItem {
@@ -30,16 +30,22 @@ export interface MiniatureItem {
   readonly id: string;
   readonly scene: Scene;
   readonly question: Question;
+  /** Whether the row's text also tells the digits. */
+  readonly hinted: boolean;
 }
+
+/** Shares are told apart in steps of 1 / hintSteps. */
+const hintSteps = 1_000_000;
 
 /** The items of a data set in order: item i is a function of the options without `count`, and of i. */
 export function* miniatureItems(options: MiniatureOptions): Generator<MiniatureItem> {
-  const kinds = options.kinds ?? questionKinds;
+  const { kinds = questionKinds, hintShare = 0 } = options;
   for (let index = 0; index < options.count; index++) {
     const scene = makeScene(options, index);
     const random = new RandomStream("question", options.split, options.seed, index);
     const question = askQuestion(random.pick(kinds), scene, random);
-    yield { id: `mini-${options.split}-${options.seed}-${String(index).padStart(6, "0")}`, scene, question };
+    const hinted = random.below(hintSteps) < hintShare * hintSteps;
+    yield { id: `mini-${options.split}-${options.seed}-${String(index).padStart(6, "0")}`, scene, question, hinted };
   }
 }
 
@@ -47,7 +53,7 @@ export function* miniatureItems(options: MiniatureOptions): Generator<MiniatureI
 export async function* miniatureExamples(options: MiniatureOptions): AsyncGenerator<Example> {
   let index = 0;
   for await (const { item, png } of withPictures(options)) {
-    const { id, problem, answer, response, ...extra } = rowOf(item, options);
+    const { id, problem, answer, response, ...extra } = rowOf(item);
     yield { id, problem, answer, response, images: [{ bytes: png }], file: "miniature", row: ++index, extra };
   }
 }
@@ -63,17 +69,17 @@ export async function writeMiniature(dir: string, options: MiniatureOptions): Pr
   for await (const { item, png } of withPictures(options)) {
     const image = `images/${item.id}.png`;
     await writeFile(join(dir, image), png);
-    lines.write(`${JSON.stringify({ ...rowOf(item, options), images: [image] })}\n`);
+    lines.write(`${JSON.stringify({ ...rowOf(item), images: [image] })}\n`);
   }
   lines.end();
   await finished(lines);
   return file;
 }
 
-function rowOf({ id, scene, question }: MiniatureItem, { hint = false }: MiniatureOptions) {
+function rowOf({ id, scene, question, hinted }: MiniatureItem) {
   return {
     id,
-    problem: `<image>${question.text}${hint ? ` ${textualHint(question)}` : ""}`,
+    problem: `<image>${question.text}${hinted ? ` ${textualHint(question)}` : ""}`,
     answer: question.answer,
     response: goldResponse(question),
     kind: question.kind,

@@ -17,6 +17,7 @@ import { train } from "../trainer/run.ts";
 import { writeMiniature } from "./dataset.ts";
 import { measure, type Measurement } from "./measure.ts";
 import { reasoningKinds } from "./questions.ts";
+import { faintInk } from "./scene.ts";
 
 export interface QuickstartOptions extends Pick<TrainOptions, "signal" | "say" | "stdout" | "build"> {
   /** Run folder; default: runs/quickstart, or the first of runs/quickstart-2, ... that is free. */
@@ -35,12 +36,6 @@ export interface QuickstartResult {
   readonly after: Measurement;
   readonly trainSeconds: number;
 }
-
-/**
- * Brightness of the strokes in training and evaluation. The warm start has only seen ink as scanned (1), of other
- * handwriting: of this faint one it answers about half, nine in ten of its errors being misread digits.
- */
-const ink = 0.18;
 
 /** Questions measured on, of handwriting that no training picture shows, and sampled responses to each. */
 const evaluation = { count: 300, seed: 1, n: 4 } as const;
@@ -100,7 +95,7 @@ async function writeData({ data, trainer }: RunConfig, { seed, steps }: Quicksta
   const count = steps * data.rolloutBatchSize;
   using phase = progress.phase("drawing pictures", count + evaluation.count, "pictures");
   const { count: evalCount, seed: evalSeed } = evaluation;
-  const world = { kinds: reasoningKinds, ink };
+  const world = { kinds: reasoningKinds, ink: faintInk };
   await writeMiniature(dir, { ...world, split: "eval", seed: evalSeed, count: evalCount });
   phase.update(evalCount);
   await writeMiniature(dir, { ...world, split: "rl", seed, count });

@@ -11,7 +11,7 @@ beforeAll(async () => {
   world = await makeWorld();
   file = join(world.dir, "mine.yaml");
   const scene = "miniature: {count: 5, rows: 2, columns: 2";
-  writeFileSync(file, `benchmarks:\n  plain: {${scene}}, group: vision-dependent}\n  hinted: {${scene}, hint: true}, rows: 5}\n`); // prettier-ignore
+  writeFileSync(file, `benchmarks:\n  plain: {${scene}}, group: vision-dependent}\n  hinted: {${scene}, hintShare: 1}, rows: 5}\n`); // prettier-ignore
 });
 afterAll(() => {
   removeWorld(world);

@@ -1,6 +1,6 @@
 // What a benchmark is: which rows, how they are asked and graded, and the column of the results that it fills.
 import { z } from "zod";
-import { choice, flag, integer, real, text } from "../../config/fields.ts";
+import { choice, integer, real, text } from "../../config/fields.ts";
 import { layouts } from "../../data/sharegpt.ts";
 import { graderNames } from "../../reward/grader-names.ts";
 import { type QuestionKind, reasoningKinds } from "../../miniature/questions.ts";
@@ -23,7 +23,7 @@ const filterValue = z.union([z.string(), z.number(), z.boolean()], { error: "exp
 const miniatureSchema = z.strictObject({
   seed: integer({ min: 0 }).default(1).describe("Which scenes and questions"),
   count: integer({ min: 1 }).default(200).describe("Rows"),
-  hint: flag().default(false).describe("Whether the question's text also holds the digits that it is about"),
+  hintShare: real({ min: 0, max: 1 }).default(0).describe("Share of questions whose text also holds their digits"),
   rows: integer({ min: 1, max: 9 }).default(3).describe("Of the grid"),
   columns: integer({ min: 1, max: 9 }).default(3).describe("Of the grid"),
   ink: real({ above: 0, max: 1 }).default(1).describe("Brightness of the strokes"),

@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { didYouMean } from "../../config/suggest.ts";
 import { ConfigError } from "../../errors.ts";
+import { reasoningKinds } from "../../miniature/questions.ts";
+import { faintInk } from "../../miniature/scene.ts";
 import { type Benchmark, benchmarkSchema } from "./benchmark.ts";
 import { readBenchmarkFile } from "./benchmark-file.ts";
 import { evalRepository, type PublishedColumn, publishedColumns } from "./published.ts";
@@ -16,8 +18,8 @@ export interface ResolveBenchmarks {
 }
 
 const miniature: readonly Benchmark[] = [
-  miniatureBenchmark("mini-general", "Mini general", "general", true),
-  miniatureBenchmark("mini-vision", "Mini vision", "vision-dependent", false),
+  miniatureBenchmark("mini-general", "Mini general", "general", 1),
+  miniatureBenchmark("mini-vision", "Mini vision", "vision-dependent", 0),
 ];
 
 /** Names that `--benchmarks` knows, `all` for the paper's nine aside. */
@@ -73,6 +75,10 @@ function publishedBenchmark(column: PublishedColumn, root: string | undefined): 
   return { ...benchmarkSchema.parse({ ...shared, ...source }), id, name };
 }
 
-function miniatureBenchmark(id: string, name: string, group: Benchmark["group"], hint: boolean): Benchmark {
-  return { ...benchmarkSchema.parse({ group, rows: 200, miniature: { hint } }), id, name };
+function miniatureBenchmark(id: string, name: string, group: Benchmark["group"], hintShare: number): Benchmark {
+  return {
+    ...benchmarkSchema.parse({ group, rows: 200, miniature: { hintShare, ink: faintInk, kinds: reasoningKinds } }),
+    id,
+    name,
+  };
 }
