@@ -18,7 +18,7 @@ export interface Sources {
 export interface EvaluationPlan {
   readonly benchmarks: readonly Benchmark[];
   readonly settings: EvaluationSettings;
-  readonly engine: Pick<LocalEngineOptions, "device" | "dtype">;
+  readonly engine: Pick<LocalEngineOptions, "device" | "threads">;
 }
 
 /** Says what went wrong in a response to the row with this id. */

@@ -6,7 +6,10 @@ export function tinyStudy(changes: Partial<MiniatureStudy> = {}): Study {
   return miniatureStudyOf({
     ...miniatureStudy,
     steps: 3,
-    settings: ["data.maxPromptLength=96", "data.rolloutBatchSize=4", "optim.globalBatchSize=4", "rollout.n=3"],
+    settings: [
+      ...["data.maxPromptLength=96", "data.rolloutBatchSize=4", "optim.globalBatchSize=4", "rollout.n=3"],
+      "trainer.saveFreq=1",
+    ],
     training: { count: 24, hintShare: 0.5 },
     evaluation: { ...miniatureStudy.evaluation, rows: 9, n: 2 },
     ...changes,
