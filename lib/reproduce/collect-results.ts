@@ -86,6 +86,6 @@ function unknownScores({ evaluation: { benchmarks, settings } }: PlannedRun): Be
 
 function errorClassesOf({ planned, ref, evaluation }: There): ErrorClassResult[] {
   const settings = settingsHash(planned.evaluationSettings);
-  if (!evaluation) return planned.evaluation.benchmarks.map(({ name }) => ({ run: ref, settings, benchmark: name, counts: {} })); // prettier-ignore
+  if (!evaluation) return planned.evaluation.benchmarks.map(({ id }) => ({ run: ref, settings, benchmark: id, counts: {} })); // prettier-ignore
   return Object.entries(evaluation.classes ?? {}).map(([benchmark, counts]) => ({ run: ref, settings, benchmark, counts })); // prettier-ignore
 }

@@ -6,7 +6,7 @@ import type { RunConfig } from "../config/schema.ts";
 import { DataError, ResultsError } from "../errors.ts";
 import { readMetrics } from "../trainer/metrics-file.ts";
 import { type RunPaths, runPaths } from "./run-paths.ts";
-import { type Settings, changesOf, evaluationDefaults, evaluationSettings, settingsHash, trainingDefaults, trainingSettings } from "./run-settings.ts"; // prettier-ignore
+import { type EvaluationSettingsRecord, type Settings, changesOf, evaluationDefaults, evaluationSettings, settingsHash, trainingDefaults, trainingSettings } from "./run-settings.ts"; // prettier-ignore
 import type { ChosenRun } from "./selection.ts";
 import { type KeptMetrics, type StoredRun, readStoredRun } from "./stored-run.ts";
 import type { EvaluationPlan, Study } from "./study.ts";
@@ -19,7 +19,7 @@ export interface PlannedRun extends ChosenRun {
   readonly settings: Settings;
   readonly configurationHash: string;
   readonly evaluation: EvaluationPlan;
-  readonly evaluationSettings: Settings;
+  readonly evaluationSettings: EvaluationSettingsRecord;
 }
 
 export type RunState =

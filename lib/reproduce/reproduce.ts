@@ -1,4 +1,5 @@
 // What `papo reproduce` does: plans the runs of tables and figures, brings each to its result, renders.
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { ConfigError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
@@ -79,11 +80,16 @@ async function runAll(planned: readonly PlannedRun[], options: ReproduceOptions)
   checkNothingUnusable(await withStates(planned), reruns);
   if (study.scale === "paper" && planned.length > 0) checkGpu();
   for (const [index, run] of planned.entries()) {
-    options.signal?.throwIfAborted();
-    if ((await stateOf(run)).kind === "done") continue;
+    const isCleared = keepsWork || !existsSync(run.paths.work);
+    if (isCleared && (await stateOf(run)).kind === "done") continue;
     say(`${run.paths.name} (${index + 1} of ${planned.length})`);
-    const outcome = await executeRun(run, { ...options, say, keepsWork, reruns });
-    if (outcome === "busy") say(`${run.paths.name}: left to the process that has it`);
+    try {
+      const outcome = await executeRun(run, { ...options, say, keepsWork, reruns });
+      if (outcome === "busy") say(`${run.paths.name}: left to the process that has it`);
+    } catch (error) {
+      if (options.signal?.aborted === true) say("stopped; the same command goes on from here");
+      throw error;
+    }
   }
 }
 

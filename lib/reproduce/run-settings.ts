@@ -20,12 +20,14 @@ export function trainingSettings({ model, data, trainer, ...config }: RunConfig,
   });
 }
 
+export type EvaluationSettingsRecord = Settings & { readonly benchmarks: Record<string, unknown> };
+
 /** Of an evaluation: how responses are sampled and graded, and which rows there are. */
-export function evaluationSettings({ benchmarks, settings }: EvaluationPlan): Settings {
+export function evaluationSettings({ benchmarks, settings }: EvaluationPlan): EvaluationSettingsRecord {
   const protocols = benchmarks.map(({ id, name, group, rows, filter, formatPrompt, grader, miniature }) => {
     return [id, { name, group, rows, filter, formatPrompt, grader, miniature }] as const;
   });
-  return plain({ ...without(settings, ["seed"]), benchmarks: Object.fromEntries(protocols) });
+  return { ...plain(without(settings, ["seed"])), benchmarks: { ...plain(Object.fromEntries(protocols)) } };
 }
 
 /** 16 hexadecimal digits; equal for equal settings whatever the order of their keys. */

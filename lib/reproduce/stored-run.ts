@@ -50,7 +50,7 @@ const summarySchema = z.looseObject({
 const evaluationSchema = z.strictObject({
   seed: count,
   settingsHash: z.string(),
-  settings,
+  settings: z.looseObject({ benchmarks: z.record(z.string(), z.unknown()) }),
   benchmarks: z.array(summarySchema),
   /** Responses by error class and benchmark, where something can tell. */
   classes: z.record(z.string(), z.record(z.string(), count)).nullable(),
@@ -96,8 +96,8 @@ export async function storeRun(dir: string, { run, evaluation, metricsFile, verd
   await syncPath(join(dir, ".."));
 }
 
-/** Of a machine's state rather than of the run, and half of all. */
-const leftOut = /^(?:perf|timing_per_token_ms)\//u;
+/** Of the machine, or found from others; half of all. */
+const leftOut = /^(?:perf|timing_per_token_ms|global_seqlen)\//u;
 const digits = 6;
 
 /** Metrics with six significant digits. */
@@ -113,13 +113,14 @@ async function keptMetrics(file: string): Promise<string> {
 
 /**
  * @throws {DataError} a file that is missing or damaged
- * @throws {ResultsError} `settings`: settings that are not those of their hash
+ * @throws {ResultsError} `settings`: settings that are not those of their hash; `missing`, `duplicate`: a benchmark
  */
 export async function readStoredRun(dir: string): Promise<StoredRun> {
   const run = await readJson(join(dir, "run.json"), runSchema);
   const evaluation = await readJson(join(dir, "evaluation.json"), evaluationSchema);
   checkHash(join(dir, "run.json"), run.settings, run.configurationHash);
   checkHash(join(dir, "evaluation.json"), evaluation.settings, evaluation.settingsHash);
+  checkBenchmarks(join(dir, "evaluation.json"), evaluation);
   return { run, evaluation, metrics: await readKeptMetrics(join(dir, "metrics.jsonl"), run.step) };
 }
 
@@ -147,6 +148,14 @@ function checkHash(file: string, recorded: Readonly<Record<string, unknown>>, ha
     "settings",
     `${file}: expected the settings of ${hash}, got those of ${settingsHash(recorded)}`,
   );
+}
+
+function checkBenchmarks(file: string, { settings: { benchmarks: wanted }, benchmarks }: StoredEvaluation): void {
+  const ids = benchmarks.map(({ id }) => id);
+  const missing = Object.keys(wanted).find((id) => !ids.includes(id));
+  if (missing !== undefined) throw new ResultsError("missing", `${file}: expected benchmark ${missing}`);
+  const twice = ids.find((id, index) => ids.indexOf(id) < index);
+  if (twice !== undefined) throw new ResultsError("duplicate", `${file} has benchmark ${twice} twice`);
 }
 
 async function readKeptMetrics(file: string, step: number): Promise<KeptMetrics[]> {
