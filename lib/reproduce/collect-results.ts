@@ -2,9 +2,10 @@
 import { ResultsError } from "../errors.ts";
 import { curvesOf } from "../tables/curves.ts";
 import type { TableDefinition } from "../tables/definition.ts";
-import type { BenchmarkScore, ErrorClassResult, EvaluationResult, Results, RunRef, RunResult } from "../tables/results.ts"; // prettier-ignore
+import type { AttentionResult, BenchmarkScore, ErrorClassResult, EvaluationResult, Results, RunRef, RunResult } from "../tables/results.ts"; // prettier-ignore
 import type { PlannedRun, RunState } from "./planned-run.ts";
 import { settingsHash } from "./run-settings.ts";
+import type { StoredAttention } from "./stored-attention.ts";
 import type { KeptMetrics, StoredEvaluation } from "./stored-run.ts";
 
 export interface KnownRun {
@@ -24,6 +25,7 @@ export function resultsFor({ metrics }: TableDefinition, runs: readonly KnownRun
     evaluations: there.map(evaluationOf),
     runs: there.map(({ ref, metrics: lines }): RunResult => ({ run: ref, curves: curvesOf(lines, metrics) })),
     errorClasses: there.flatMap(errorClassesOf),
+    attention: there.flatMap(attentionOf),
   };
 }
 
@@ -32,7 +34,8 @@ interface There {
   readonly planned: PlannedRun;
   readonly ref: RunRef;
   readonly metrics: readonly KeptMetrics[];
-  readonly evaluation: StoredEvaluation | undefined;
+  readonly evaluation?: StoredEvaluation;
+  readonly attention?: StoredAttention | undefined;
 }
 
 function thereOf(planned: PlannedRun, state: RunState): There[] {
@@ -44,10 +47,10 @@ function thereOf(planned: PlannedRun, state: RunState): There[] {
     case "unusable":
       throw state.error;
     case "started":
-      return [{ planned, ref: { ...ref, step: state.step, steps }, metrics: state.metrics, evaluation: undefined }];
+      return [{ planned, ref: { ...ref, step: state.step, steps }, metrics: state.metrics }];
     case "done": {
-      const { run: stored, evaluation, metrics } = state.stored;
-      return [{ planned, ref: { ...ref, step: stored.step, steps: stored.steps }, metrics, evaluation }];
+      const { run: stored, evaluation, metrics, attention } = state.stored;
+      return [{ planned, ref: { ...ref, step: stored.step, steps: stored.steps }, metrics, evaluation, attention }];
     }
   }
 }
@@ -88,4 +91,11 @@ function errorClassesOf({ planned, ref, evaluation }: There): ErrorClassResult[]
   const settings = settingsHash(planned.evaluationSettings);
   if (!evaluation) return planned.evaluation.benchmarks.map(({ id }) => ({ run: ref, settings, benchmark: id, counts: {} })); // prettier-ignore
   return Object.entries(evaluation.classes ?? {}).map(([benchmark, counts]) => ({ run: ref, settings, benchmark, counts })); // prettier-ignore
+}
+
+function attentionOf({ ref, attention }: There): AttentionResult[] {
+  return (attention?.benchmarks ?? []).flatMap(({ benchmark, mean, median, numSamples }) => {
+    if (mean === null || median === null) return [];
+    return [{ run: ref, settings: attention?.settingsFingerprint ?? "", benchmark, mean, median, numSamples }];
+  });
 }

@@ -6,7 +6,7 @@ import type { KnownRun } from "./collect-results.ts";
 import type { PlannedRun } from "./planned-run.ts";
 
 /** Of a training step and its share of the evaluation where nothing has been timed: one core of a laptop. */
-const assumedSecondsPerStep = 4;
+const assumedSecondsPerStep = 3;
 
 export interface MinutesLeft {
   readonly minutes: number;

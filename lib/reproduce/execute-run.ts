@@ -112,14 +112,15 @@ async function outcomeOf(
   { study, build = {} }: ExecuteOptions,
 ): Promise<RunOutcome> {
   // prettier-ignore
-  const { run, seed, settings, configurationHash, evaluation } = planned;
+  const { run, seed, settings, configurationHash, evaluation, config } = planned;
   const { method, size, recipe, overrides } = run;
   const step = done.numSteps;
   const metricsFile = metricsFileOf(planned.paths);
   const verdicts = await verdictsOf(planned, study);
   return {
     run: {
-      ...{ method, size, seed, recipe, overrides: [...overrides], configurationHash, settings, step, steps: step },
+      ...{ method, size, seed, recipe, overrides: [...overrides], configurationHash, settings },
+      ...{ step, steps: config.trainer.maxSteps ?? step },
       seconds: { training: await trainingSeconds(metricsFile), evaluation: done.seconds },
       build: { ...build },
       revision: (await gitState(packageRoot)) ?? null,

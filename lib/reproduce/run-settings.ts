@@ -10,13 +10,13 @@ import type { EvaluationPlan, Sources } from "./study.ts";
 export type Settings = Readonly<Record<string, unknown>>;
 
 /** Of a training: the model, the data set, the objective, the optimizer, its length. */
-export function trainingSettings({ model, data, trainer, ...config }: RunConfig, sources: Sources): Settings {
-  const { compat, rollout, reward, algorithm, aug, optim } = config;
+export function trainingSettings({ model, data, trainer, ...others }: RunConfig, sources: Sources): Settings {
   const { totalEpochs, maxSteps } = trainer;
   return plain({
-    ...{ compat, rollout, reward, algorithm, aug, optim, trainer: { totalEpochs, maxSteps } },
+    ...without(others, ["seed", "notes"]),
     model: { ...model, path: sources.model },
     data: { ...without(data, ["val", "valBatchSize", "imageDir"]), train: sources.train },
+    trainer: { totalEpochs, maxSteps },
   });
 }
 

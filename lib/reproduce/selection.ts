@@ -4,6 +4,7 @@ import { ConfigError } from "../errors.ts";
 import type { TableDefinition } from "../tables/definition.ts";
 import { tables } from "../tables/registry.ts";
 import type { NeededRun, RowRun, Scale } from "../tables/runs.ts";
+import { attentionFile } from "./stored-attention.ts";
 import type { TrainableRun } from "./study.ts";
 
 /** A table with the seeds that it is made of. */
@@ -89,7 +90,10 @@ function leftOutOf(definition: TableDefinition, scale: Scale): LeftOut[] {
   if (runs[scale].length === 0) return [{ table, reason: `there is nothing to run at scale ${scale}` }];
   if (!hasBenchmarks(definition)) return [{ table, reason: `papo has no benchmark ${suite}` }];
   const blocked = distinct(runs[scale]).flatMap((run) => (run.blocked === undefined ? [] : [{ table, run, reason: run.blocked }])); // prettier-ignore
-  const attention = takes === "attention" ? [{ table, reason: "attention is not measured by this command" }] : [];
+  const attention =
+    takes === "attention"
+      ? [{ table, reason: `attention is not measured here, but read from ${attentionFile} of the result folders` }]
+      : [];
   return [...blocked, ...attention];
 }
 

@@ -1,12 +1,14 @@
 // The result folder of a finished run: run.json, metrics.jsonl, evaluation.json, verdicts.jsonl. It appears whole.
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DataError, ResultsError } from "../errors.ts";
 import { benchmarkGroups } from "../eval/benchmarks/benchmark.ts";
 import { temporaryPrefix, syncPath, writeFileAtomic } from "../trainer/durable-file.ts";
 import { readMetrics } from "../trainer/metrics-file.ts";
+import { readJsonFile } from "./json-result.ts";
 import { settingsHash } from "./run-settings.ts";
+import { type StoredAttention, readStoredAttention } from "./stored-attention.ts";
 
 const settings = z.record(z.string(), z.unknown());
 const count = z.int().min(0);
@@ -30,7 +32,7 @@ const runSchema = z.strictObject({
   revision: z.strictObject({ commit: z.string(), branch: z.string().optional(), dirty: z.boolean() }).nullable(),
   machine: z.strictObject({ cpu: z.string(), threads: count }),
 });
-export type RunRecord = z.output<typeof runSchema>;
+type StoredRecord = z.output<typeof runSchema>;
 
 const share = z.number().min(0).max(1);
 const summarySchema = z.looseObject({
@@ -70,13 +72,14 @@ export interface ItemVerdicts {
 export type KeptMetrics = Readonly<Record<string, number | null>>;
 
 export interface StoredRun {
-  readonly run: RunRecord;
+  readonly run: StoredRecord;
   readonly evaluation: StoredEvaluation;
   readonly metrics: readonly KeptMetrics[];
+  readonly attention: StoredAttention | undefined;
 }
 
 /** All that a finished run leaves. */
-export interface RunOutcome extends Omit<StoredRun, "metrics"> {
+export interface RunOutcome extends Pick<StoredRun, "run" | "evaluation"> {
   /** metrics.jsonl of the run folder. */
   readonly metricsFile: string;
   readonly verdicts: readonly ItemVerdicts[];
@@ -116,30 +119,13 @@ async function keptMetrics(file: string): Promise<string> {
  * @throws {ResultsError} `settings`: settings that are not those of their hash; `missing`, `duplicate`: a benchmark
  */
 export async function readStoredRun(dir: string): Promise<StoredRun> {
-  const run = await readJson(join(dir, "run.json"), runSchema);
-  const evaluation = await readJson(join(dir, "evaluation.json"), evaluationSchema);
+  const run = await readJsonFile(join(dir, "run.json"), runSchema);
+  const evaluation = await readJsonFile(join(dir, "evaluation.json"), evaluationSchema);
   checkHash(join(dir, "run.json"), run.settings, run.configurationHash);
   checkHash(join(dir, "evaluation.json"), evaluation.settings, evaluation.settingsHash);
   checkBenchmarks(join(dir, "evaluation.json"), evaluation);
-  return { run, evaluation, metrics: await readKeptMetrics(join(dir, "metrics.jsonl"), run.step) };
-}
-
-async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T> {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw new DataError(file, undefined, `cannot be read: ${(error as NodeJS.ErrnoException).code ?? ""}`);
-  });
-  const parsed = schema.safeParse(jsonOf(text, file));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new DataError(file, undefined, `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "expected a result"}`);
-}
-
-function jsonOf(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new DataError(file, undefined, `expected JSON: ${(error as Error).message}`);
-  }
+  const metrics = await readKeptMetrics(join(dir, "metrics.jsonl"), run.step);
+  return { run, evaluation, metrics, attention: await readStoredAttention(dir) };
 }
 
 function checkHash(file: string, recorded: Readonly<Record<string, unknown>>, hash: string): void {

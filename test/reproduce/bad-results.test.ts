@@ -45,6 +45,15 @@ test("results are rendered from their files alone, in every form", async () => {
     expect(readFileSync(join(out, "tables", name)).length, name).toBeGreaterThan(100);
 });
 
+test("Table 9 is made of what papo attention found, where it has been put into result folders", async () => {
+  const { out, runs } = await withTable1();
+  const found = { benchmark: "Mini vision", mean: 0.75, median: 0.5, numSamples: 9, complete: true };
+  const none = { ...found, benchmark: "Mini general", mean: null, median: null, numSamples: 0 };
+  for (const run of runs.slice(0, 2))
+    writeFileSync(join(run.paths.result, "attention.json"), JSON.stringify({ settingsFingerprint: "f", benchmarks: [found, none] })); // prettier-ignore
+  expect(await render(out, ["table9"])).toMatch(/\| mini \| random \| ours \| 0\.7500 \| 0\.5000 \|/u);
+});
+
 test("a run under way shows as incomplete in every table, and one without results as not run", async () => {
   const { out, runs } = await withTable1();
   const [, papoG, dapo] = runs;
@@ -109,6 +118,7 @@ const damages: readonly [name: string, damage: (dir: string) => void, text: RegE
   ["no metrics", (dir) => { renameSync(join(dir, "metrics.jsonl"), join(dir, "gone")); }, /metrics\.jsonl: cannot be read: ENOENT$/u], // prettier-ignore
   ["a cut metrics.jsonl", (dir) => { writeFileSync(join(dir, "metrics.jsonl"), '{"step":1}\n{"step":2'); }, /metrics\.jsonl: expected steps up to 3, as run\.json says, got 1$/u], // prettier-ignore
   ["settings edited by hand", (dir) => { edit(join(dir, "run.json"), (run) => ({ ...run, settings: {} })); }, /run\.json: expected the settings of [\da-f]{16}, got those of [\da-f]{16}$/u], // prettier-ignore
+  ["attention that is none", (dir) => { writeFileSync(join(dir, "attention.json"), "{}"); }, /attention\.json: settingsFingerprint: /u], // prettier-ignore
   ["an accuracy above 1", editBenchmarks((all) => all.map((one) => ({ ...one, avgAtN: 50 }))), /evaluation\.json: benchmarks\.0\.avgAtN: /u], // prettier-ignore
   ["a missing benchmark", editBenchmarks((all) => all.slice(1)), /evaluation\.json: expected benchmark mini-general$/u],
   ["a benchmark twice", editBenchmarks((all) => [...all, ...all]), /evaluation\.json has benchmark mini-general twice$/u], // prettier-ignore

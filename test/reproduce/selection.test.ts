@@ -32,7 +32,7 @@ test("what papo cannot run is left out with its reason: blocked rows, suites wit
   expect(lines).toEqual([
     ...["3B", "7B"].map((size) => `table3 papo_g-gamma0.01-semantic ${size}: needs masks by saliency`),
     ...["3B", "7B"].map((size) => `table9 papo_g-gamma0.01-semantic ${size}: needs masks by saliency`),
-    "table9 all : attention is not measured by this command",
+    "table9 all : attention is not measured here, but read from attention.json of the result folders",
     "table12 all : papo has no benchmark OCRBench-v2",
     "table13 all : papo has no benchmark MMLU-Pro",
   ]);
