@@ -25,11 +25,26 @@ export function registerReproduce(program: Command): void {
     .option("--gpus <set>", "predict GPU-hours for COUNTxNAME (default: 2xh100 for 3B, 4xh100 for 7B)")
     .option("--model <size=dir>", "a copy of the checkpoint that 3B or 7B starts from; repeatable", collectModels)
     .option("--train <spec>", "a copy of the training set of scale paper")
+    .option("--val <spec>", "likewise of the validation set")
     .option("--benchmark-data <dir>", "as of papo eval")
     .action(
       async (
         names,
-        { scale, plan, render, out, onlySeed, rerun, keepCheckpoints, gpus, model, train, benchmarkData, ...options },
+        {
+          scale,
+          plan,
+          render,
+          out,
+          onlySeed,
+          rerun,
+          keepCheckpoints,
+          gpus,
+          model,
+          train,
+          val,
+          benchmarkData,
+          ...options
+        },
       ) => {
         // prettier-ignore
         const { reproduce } = await import("../reproduce/reproduce.ts");
@@ -39,7 +54,7 @@ export function registerReproduce(program: Command): void {
         const { withInterrupt } = await import("./interrupt.ts");
         const { buildVersions } = await import("./build-versions.ts");
         const mode = plan === true ? "plan" : render === true ? "render" : "run";
-        const study = scale === "mini" ? miniatureStudyOf(miniatureStudy) : paperStudyOf({ models: model, train, benchmarkData }); // prettier-ignore
+        const study = scale === "mini" ? miniatureStudyOf(miniatureStudy) : paperStudyOf({ models: model, train, val, benchmarkData }); // prettier-ignore
         await withInterrupt((signal) =>
           reproduce({
             ...{ ...options, names, study, mode, signal, onlySeeds: onlySeed, reruns: rerun },

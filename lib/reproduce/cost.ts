@@ -48,7 +48,6 @@ export const gpusFor = (size: string, gpus: GpuSet | undefined): GpuSet =>
 
 /** GPU-hours of a run by method and size, without validation, checkpoints and evaluation. */
 export async function gpuHoursOf({ config, run, steps }: PlannedRun, gpus: GpuSet | undefined): Promise<number> {
-  // Wherever a copy of the checkpoint lies, its sizes are those of its name.
   const { step } = await planRun(config, { gpus: gpusFor(run.size, gpus), steps });
   return (step.seconds.total * steps * gpusFor(run.size, gpus).count) / 3600;
 }

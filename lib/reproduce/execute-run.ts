@@ -123,7 +123,7 @@ async function outcomeOf(
       ...{ step, steps: config.trainer.maxSteps ?? step },
       seconds: { training: await trainingSeconds(metricsFile), evaluation: done.seconds },
       build: { ...build },
-      revision: (await gitState(packageRoot)) ?? null,
+      revision: await ownRevision(),
       machine: { cpu: cpus()[0]?.model ?? "", threads: loadNative().runtimeInfo().numThreads },
     },
     evaluation: {
@@ -136,6 +136,11 @@ async function outcomeOf(
     metricsFile,
     verdicts: verdicts.items,
   };
+}
+
+/** Of papo's own repository: an installed papo is a part of somebody else's. */
+async function ownRevision() {
+  return existsSync(join(packageRoot, ".git")) ? ((await gitState(packageRoot)) ?? null) : null;
 }
 
 /** Whatever stopped in between does not count. */

@@ -14,10 +14,11 @@ export interface PaperFiles {
   /** Checkpoint folders by size: `3B`, `7B`. */
   readonly models?: Readonly<Record<string, string>> | undefined;
   readonly train?: string | undefined;
+  readonly val?: string | undefined;
   readonly benchmarkData?: string | undefined;
 }
 
-export function paperStudyOf({ models = {}, train, benchmarkData }: PaperFiles): Study {
+export function paperStudyOf({ models = {}, train, val, benchmarkData }: PaperFiles): Study {
   return {
     scale: "paper",
     keepsModels: true,
@@ -27,6 +28,7 @@ export function paperStudyOf({ models = {}, train, benchmarkData }: PaperFiles):
         ...[recipe, ...overrides],
         ...(model === undefined ? [] : [`model.path=${quoted(pathOrId(model, process.cwd()))}`]),
         ...(train === undefined ? [] : [`data.train=${quoted(dataPath(train, process.cwd()))}`]),
+        ...(val === undefined ? [] : [`data.val=${quoted(dataPath(val, process.cwd()))}`]),
         ...[`seed=${seed}`, "trainer.device=cuda", "trainer.saveLimit=1", "trainer.saveBest=false"],
         `trainer.outDir=${quoted(join(work, "run"))}`,
       ]);

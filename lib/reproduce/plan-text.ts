@@ -6,7 +6,7 @@ export interface PlanFacts {
   readonly selection: Selection;
   readonly runs: readonly KnownRun[];
   readonly out: string;
-  /** E.g. `about 12 minutes are left`. */
+  /** E.g. `about 12 min left`. */
   readonly left: string;
 }
 

@@ -52,11 +52,20 @@ export async function reproduce(options: ReproduceOptions): Promise<void> {
 }
 
 function isMine(planned: readonly PlannedRun[], { only, onlySeeds }: ReproduceOptions) {
-  const methods = new Set(planned.map(({ run }) => run.method));
-  const unknown = only?.find((method) => !methods.has(method));
-  if (unknown !== undefined) throw new ConfigError("--only", `expected a method out of ${[...methods].join(", ")}; got ${unknown}`); // prettier-ignore
+  checkOneOf("--only", only, new Set(planned.map(({ run }) => run.method)));
+  checkOneOf("--only-seed", onlySeeds, new Set(planned.map(({ seed }) => seed)));
   return ({ run, seed }: PlannedRun) =>
     (only === undefined || only.includes(run.method)) && (onlySeeds === undefined || onlySeeds.includes(seed));
+}
+
+function checkOneOf<T extends string | number>(
+  key: string,
+  given: readonly T[] | undefined,
+  known: ReadonlySet<T>,
+): void {
+  const unknown = given?.find((value) => !known.has(value));
+  if (unknown === undefined) return;
+  throw new ConfigError(key, `expected one of ${[...known].join(", ")}; got ${unknown}`);
 }
 
 async function withStates(planned: readonly PlannedRun[]): Promise<KnownRun[]> {
@@ -68,11 +77,11 @@ async function withStates(planned: readonly PlannedRun[]): Promise<KnownRun[]> {
 async function leftText(runs: readonly KnownRun[], { study, gpus }: ReproduceOptions): Promise<string> {
   if (study.scale === "paper") {
     const hours = await gpuHoursLeft(runs, gpus);
-    return `about ${hours.toFixed(0)} GPU-hours of training are left by papo plan's model`;
+    return `about ${hours.toFixed(0)} GPU-hours of training left by papo plan's model, evaluation apart`;
   }
   const { minutes, numTimed } = minutesLeft(runs);
-  const source = numTimed > 0 ? `from the times of ${numTimed} finished runs` : "assumed, as no run is finished";
-  return `about ${Math.ceil(minutes)} minutes are left, one run after another (${source})`;
+  const source = numTimed > 0 ? `from the times of ${numTimed} finished` : "assumed, as none is finished";
+  return `about ${Math.ceil(minutes)} min left, one run after another (${source})`;
 }
 
 async function runAll(planned: readonly PlannedRun[], options: ReproduceOptions): Promise<void> {

@@ -28,6 +28,9 @@ export interface LeftOut {
   readonly reason: string;
 }
 
+/** In the folder of the study; of the form of lib/tables/annotations.ts. */
+export const annotationsFile = "annotations.jsonl";
+
 export interface Selection {
   readonly scale: Scale;
   readonly tables: readonly ChosenTable[];
@@ -90,11 +93,16 @@ function leftOutOf(definition: TableDefinition, scale: Scale): LeftOut[] {
   if (runs[scale].length === 0) return [{ table, reason: `there is nothing to run at scale ${scale}` }];
   if (!hasBenchmarks(definition)) return [{ table, reason: `papo has no benchmark ${suite}` }];
   const blocked = distinct(runs[scale]).flatMap((run) => (run.blocked === undefined ? [] : [{ table, run, reason: run.blocked }])); // prettier-ignore
-  const attention =
-    takes === "attention"
-      ? [{ table, reason: `attention is not measured here, but read from ${attentionFile} of the result folders` }]
-      : [];
-  return [...blocked, ...attention];
+  const elsewhere = measuredElsewhere(takes, scale);
+  return [...blocked, ...(elsewhere === undefined ? [] : [{ table, reason: elsewhere }])];
+}
+
+function measuredElsewhere(takes: TableDefinition["takes"], scale: Scale): string | undefined {
+  if (takes === "attention")
+    return `attention is not measured here, but read from ${attentionFile} of the result folders`;
+  if (takes === "errorClasses" && scale === "paper")
+    return `what went wrong is for people to say, in ${annotationsFile}`;
+  return undefined;
 }
 
 function distinct(runs: readonly RowRun[]): RowRun[] {

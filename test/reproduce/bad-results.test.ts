@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { paperStudyOf } from "../../lib/reproduce/paper-study.ts";
 import { type ReproduceOptions, reproduce } from "../../lib/reproduce/reproduce.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { beginMadeUp, planned, storeMadeUp } from "./made-up.ts";
@@ -52,6 +53,17 @@ test("Table 9 is made of what papo attention found, where it has been put into r
   for (const run of runs.slice(0, 2))
     writeFileSync(join(run.paths.result, "attention.json"), JSON.stringify({ settingsFingerprint: "f", benchmarks: [found, none] })); // prettier-ignore
   expect(await render(out, ["table9"])).toMatch(/\| mini \| random \| ours \| 0\.7500 \| 0\.5000 \|/u);
+});
+
+test("error classes that people gave are read beside the results", async () => {
+  const line = { id: "item 1", method: "papo_g-gamma0.01-semantic", size: "3B", benchmark: "Geo3k" };
+  const out = temporaryFolder();
+  const lines = [
+    { ...line, class: "perception" },
+    { ...line, id: "item 2", class: "reasoning" },
+  ];
+  writeFileSync(join(out, "annotations.jsonl"), lines.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  expect(await render(out, ["figure8"], { study: paperStudyOf({}) })).toContain("| Geo3k | ours | 1 | 1 | 50.0 |");
 });
 
 test("a run under way shows as incomplete in every table, and one without results as not run", async () => {
@@ -131,6 +143,7 @@ test.each(damages)("%s is a named error", async (_name, damage, text) => {
   await expect(render(out, ["table1"])).rejects.toThrow(text);
 });
 
-test("a method that no chosen table has is refused", async () => {
-  await expect(render(temporaryFolder(), ["table1"], { only: ["papo"], mode: "run" })).rejects.toThrow("--only: expected a method out of grpo, papo_g, dapo, papo_d; got papo"); // prettier-ignore
+test("a method or a seed that no chosen table has is refused", async () => {
+  await expect(render(temporaryFolder(), ["table1"], { only: ["papo"], mode: "run" })).rejects.toThrow("--only: expected one of grpo, papo_g, dapo, papo_d; got papo"); // prettier-ignore
+  await expect(render(temporaryFolder(), ["table1"], { onlySeeds: [1, 2], mode: "run" })).rejects.toThrow("--only-seed: expected one of 1; got 2"); // prettier-ignore
 });

@@ -22,6 +22,14 @@ test("seeds, folders and where copies of model and data are do not change a run'
   expect(await hashOf(paperStudyOf({}), paperRuns.grpo("7B"), 1, "/somewhere")).not.toBe(paper);
 });
 
+test("all runs are asked the same questions, each with its own seed", async () => {
+  const [first, , , , second] = await planned("/out", "table1", { seeds: 2 });
+  expect([first, second].map((run) => [run?.run.method, run?.seed])).toEqual([["grpo", 1], ["grpo", 2]]); // prettier-ignore
+  expect([first, second].map((run) => run?.evaluation.settings.seed)).toEqual([1, 2]);
+  expect(second?.evaluation.benchmarks).toEqual(first?.evaluation.benchmarks);
+  expect(second?.evaluationSettings).toEqual(first?.evaluationSettings);
+});
+
 test("every changed setting is named; keys in another order are no change", () => {
   expect(
     changesOf({ aug: { ratio: 0.4, per: "prompt" }, n: 5 }, { n: 4, aug: { per: "prompt", ratio: 0.6 } }, {}),

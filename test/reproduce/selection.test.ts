@@ -24,7 +24,7 @@ test("an unknown name names the nearest one", () => {
 });
 
 test("what papo cannot run is left out with its reason: blocked rows, suites without benchmarks, attention", () => {
-  const names = ["table3", "table9", "table12", "table13"];
+  const names = ["table3", "table9", "table12", "table13", "figure1"];
   const { runs, leftOut } = select({ names, scale: "paper" });
   const lines = leftOut.map(
     ({ table, run, reason }) => `${table} ${run?.method ?? "all"} ${run?.size ?? ""}: ${reason}`,
@@ -35,6 +35,7 @@ test("what papo cannot run is left out with its reason: blocked rows, suites wit
     "table9 all : attention is not measured here, but read from attention.json of the result folders",
     "table12 all : papo has no benchmark OCRBench-v2",
     "table13 all : papo has no benchmark MMLU-Pro",
+    "figure1 all : what went wrong is for people to say, in annotations.jsonl",
   ]);
   expect(runs.filter(({ tables }) => tables.includes("table12"))).toEqual([]);
   expect(runs.filter(({ run }) => run.blocked !== undefined)).toEqual([]);

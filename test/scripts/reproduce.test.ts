@@ -30,7 +30,7 @@ test.skipIf(process.platform === "win32").concurrent.each(scripts)(
     const paper = await plan();
     expect(paper.stdout).toMatch(new RegExp(`^${name}: .*, scale paper, seed 1$`, "mu"));
     expect(paper.stdout).toMatch(
-      /^\d+ runs: 0 done, 0 under way, \d+ to do; about [1-9]\d* GPU-hours of training are left/mu,
+      /^\d+ runs: 0 done, 0 under way, \d+ to do; about [1-9]\d* GPU-hours of training left/mu,
     );
     const mini = await plan("--scale", "mini", "--seeds", "2");
     expect(mini.stdout).toMatch(new RegExp(`^${name}: .*, scale mini, seeds 1 to 2$`, "mu"));
