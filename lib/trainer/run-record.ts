@@ -52,7 +52,7 @@ export function changedSettings(before: RunRecord, now: RunRecord): string[] {
   return changes.map(({ key, was, is }) => `${key}: ${was} -> ${is}`);
 }
 
-interface Change {
+export interface Change {
   readonly key: string;
   /** As JSON. */
   readonly was: string;
@@ -60,7 +60,7 @@ interface Change {
 }
 
 /** Lists are one value. */
-function differences(before: unknown, now: unknown, key: string): Change[] {
+export function differences(before: unknown, now: unknown, key: string): Change[] {
   if (freeKeys.includes(key)) return [];
   if (isMap(before) && isMap(now)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];

@@ -30,5 +30,6 @@ test("the published package holds the command line and the native sources, but n
     expect(files).toContain(file);
   }
   expect(files).toContain("native/addon/addon.cc");
+  expect(files).toContain("scripts/reproduce/table1.sh");
   expect(files.filter((file) => /(^|\/)tests?\/|\.test\.|\.tsbuildinfo$|\.map$|\.node$/.test(file))).toEqual([]);
 });
