@@ -1,7 +1,7 @@
 // What ranks patches, opened from a folder: a DINOv2, or the vision tower of a policy's checkpoint.
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { CheckpointError, ConfigError } from "../errors.ts";
+import { CheckpointError, ConfigError, NativeError } from "../errors.ts";
 import { fingerprint } from "../eval/fingerprint.ts";
 import type {
   DeviceName,
@@ -86,10 +86,12 @@ export async function sourceFingerprint(source: SaliencySource): Promise<string>
 /** The model in memory. */
 export class SaliencyModel implements Disposable {
   readonly #handle: SaliencyModelHandle;
+  readonly #dir: string;
   readonly #layers: readonly number[];
 
-  private constructor(handle: SaliencyModelHandle, layers: readonly number[]) {
+  private constructor(handle: SaliencyModelHandle, { dir, layers }: SaliencySource) {
     this.#handle = handle;
+    this.#dir = dir;
     this.#layers = layers;
   }
 
@@ -106,15 +108,21 @@ export class SaliencyModel implements Disposable {
       const plan = await planLoad(source.dir, native.saliencyModelTensors(handle), { partial: true, nameOf });
       for (const { path, entries } of plan.files)
         await callNative(options, (watch) => native.readSaliencyModel(handle, path, entries, watch));
-      return new SaliencyModel(handle, source.layers);
+      return new SaliencyModel(handle, source);
     } catch (error) {
       native.dispose(handle);
       throw error;
     }
   }
 
+  /** @throws {CheckpointError} when the attention is not finite, or a picture has over 65,536 patches */
   async rank(image: ImageHandle, options: CallOptions = {}): Promise<SaliencyRanking> {
-    return await callNative(options, (watch) => loadNative().rankPatches(this.#handle, image, this.#layers, watch));
+    try {
+      return await callNative(options, (watch) => loadNative().rankPatches(this.#handle, image, this.#layers, watch));
+    } catch (error) {
+      if (!(error instanceof NativeError) || error.code !== "E_VALUE") throw error;
+      throw new CheckpointError(this.#dir, error.message, { cause: error });
+    }
   }
 
   [Symbol.dispose](): void {
