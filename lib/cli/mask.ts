@@ -4,7 +4,9 @@ import { Option } from "@commander-js/extra-typings";
 import type { Command } from "@commander-js/extra-typings";
 import { maxImagePixels } from "../data/image-header.ts";
 import { ConfigError } from "../errors.ts";
+import type { ImageHandle } from "../native/binding.ts";
 import { integerFrom, numberIn } from "./option-values.ts";
+import { pixelOptions, saliencyOptions, sourceOf, type SourceOptions } from "./saliency-options.ts";
 
 /** What a picture is enlarged to stays what one may have. */
 const area = integerFrom(1, maxImagePixels);
@@ -35,29 +37,67 @@ export function registerMask(program: Command): void {
     .option("--id <text>", "the example's id", "")
     .option("--image-index <integer>", "which of the example's pictures, from 0", index, 0)
     .option("--response-index <integer>", "which response, where each has its own mask", index, 0)
-    .option("--min-pixels <pixels>", "enlarge smaller pictures first (patch mode)", area, 262_144)
-    .option("--max-pixels <pixels>", "reduce larger pictures first (patch mode)", area, 4_194_304)
+    .addOption(pixelOptions.minPixels(area))
+    .addOption(pixelOptions.maxPixels(area))
     .option("--exif-rotate", "turn the picture as its EXIF orientation says")
-    .action(async (image, options) => {
+    .addOption(
+      new Option("--strategy <name>", "draw cells, or mask the most salient patches (needs --model or --policy)")
+        .choices(["random", "saliency"] as const)
+        .default("random" as const),
+    )
+    .addOption(saliencyOptions.model())
+    .addOption(saliencyOptions.policy())
+    .addOption(saliencyOptions.layers())
+    .action(async (image, options, command) => {
       const [{ writeFileAtomic }, { maskPicture }, { defaultImageSpec }] = await Promise.all([
         import("../trainer/durable-file.ts"),
         import("../processor/mask-picture.ts"),
         import("../processor/image-size.ts"),
       ]);
       await checkOptions(options);
+      checkStrategy(options.strategy, (name) => command.getOptionValueSource(name) === "cli");
+      using model = options.strategy === "saliency" ? await openSaliency(options) : undefined;
       const { mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex } = options;
       const { png, width, height } = await maskPicture(image, {
         patchMask: {
-          ...{ mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
+          ...{ strategy: options.strategy, mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
           exact: options.exact === true,
           exampleId: options.id,
         },
         imageSpec: defaultImageSpec({ trainerMinPixels: options.minPixels, trainerMaxPixels: options.maxPixels }),
         exifRotate: options.exifRotate === true,
+        ...(model && { imageSpec: model.imageSpec, rank: (picture) => model.rank(picture) }),
       });
       await writeFileAtomic(options.out, png);
       process.stdout.write(`${options.out}: ${width} x ${height} px\n`);
     });
+}
+
+const ofStrategy = {
+  random: ["model", "policy", "layers"],
+  saliency: ["mode", "patchPx", "exact", "epoch", "id", "imageIndex", "responseIndex"],
+} as const;
+
+/** @throws {ConfigError} for an option that the strategy has no use for */
+function checkStrategy(strategy: keyof typeof ofStrategy, isGiven: (name: string) => boolean): void {
+  const useless = ofStrategy[strategy].find(isGiven);
+  if (useless === undefined) return;
+  const name = `--${useless.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new ConfigError(name, `has no effect with --strategy ${strategy}`);
+}
+
+/** The model, and how pictures are given to the policy whose tower it is. */
+async function openSaliency(options: SourceOptions) {
+  const { SaliencyModel } = await import("../saliency/saliency-model.ts");
+  const source = await sourceOf(options);
+  const model = await SaliencyModel.open(source, "cpu");
+  return {
+    imageSpec: source.imageSpec,
+    rank: (picture: ImageHandle) => model.rank(picture),
+    [Symbol.dispose]: () => {
+      model[Symbol.dispose]();
+    },
+  };
 }
 
 /** Before any work. @throws {ConfigError} naming the option */

@@ -43,6 +43,8 @@ const resolvers: readonly (readonly [key: string, resolver: Resolver])[] = [
   ["data.imageDir", absolute],
   ["data.formatPrompt", (text, folder) => (builtInFormatPrompts.includes(text) ? text : absolute(text, folder))],
   ["data.chatTemplate", (text, folder) => (isTemplateText(text) ? text : absolute(text, folder))],
+  ["aug.saliency.model", pathOrId],
+  ["aug.saliency.cache", absolute],
   ["reward.type", (text, folder) => (text === "math" ? text : absolute(text, folder))],
   ["trainer.outDir", absolute],
 ];

@@ -110,12 +110,35 @@ export const algorithmSchema = z.strictObject({
   filter: filterSchema.prefault({}).describe("Dynamic sampling (DAPO)"),
 });
 
+const saliencySchema = z.strictObject({
+  model: text("a folder or a hub id, or null")
+    .nullable()
+    .default(null)
+    .describe("DINOv2 whose attention is the saliency; null: the vision tower of model.path"),
+  layers: z
+    .array(integer({ min: 0 }), { error: "expected a list of integers >= 0, or null" })
+    .min(1, { error: "expected one layer or more, or null" })
+    .nullable()
+    .default(null)
+    .describe("Layers, from 0, over which it is averaged; null: 6, 7, 8, 9, or the tower's blocks with full attention"),
+  cache: text("a file's name, or null")
+    .nullable()
+    .default(null)
+    .describe("File that keeps each picture's ranking; null: one beside data.train, named after model and layers"),
+});
+
 export const augSchema = z.strictObject({
   grad: choice(["none", "recompute"])
     .default("none")
     .describe(
       "none: the masked branch is constant, with pre-update weights, as published; recompute: it has a gradient",
     ),
+  strategy: choice(["random", "saliency"])
+    .default("random")
+    .describe(
+      "random: drawn cells; saliency: the patches that most attention goes to, floor(ratio x patches) of each picture",
+    ),
+  saliency: saliencySchema.prefault({}).describe("Where strategy: saliency has it from"),
   mode: choice(["raw", "patch"])
     .default("raw")
     .describe("raw: cells of the decoded picture before resizing, as published; patch: the model's own patches"),

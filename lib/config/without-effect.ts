@@ -46,6 +46,19 @@ const rules: readonly Rule[] = [
     neutral: ["none"],
   },
   {
+    // Patches are the cells, of an exact share, the same for every response. 14 px is what shipped recipes say.
+    keys: under("aug", "mode patchPx exact per"),
+    acts: ({ aug }) => aug.strategy === "random",
+    needs: "aug.strategy: random (masks by saliency have cells of their own, of an exact share)",
+    neutral: ["raw", 14, true, "prompt"],
+  },
+  {
+    keys: ["aug.saliency"],
+    acts: ({ aug }) => aug.strategy === "saliency",
+    needs: "aug.strategy: saliency",
+    neutral: [null],
+  },
+  {
     keys: under("algorithm.klRef", "coef estimator"),
     acts: ({ algorithm }) => algorithm.klRef.mode !== "off",
     needs: "algorithm.klRef.mode: loss or reward",

@@ -36,7 +36,7 @@ export async function decodeImage(
   options: DecodeOptions = {},
 ): Promise<RgbPicture> {
   try {
-    const bytes = "path" in source ? await readPicture(source.path) : withinLimit(source.bytes, source.bytes.length);
+    const bytes = await encodedBytes(source);
     const { format } = await readImageHeader(source, where);
     return await decodeFormat(bytes, format, options);
   } catch (error) {
@@ -44,6 +44,14 @@ export async function decodeImage(
     const name = "path" in source ? `picture ${source.path}` : "embedded picture";
     throw new DataError(where.file, where.row, `${name}: ${oneLine((error as Error).message)}`, { cause: error });
   }
+}
+
+/**
+ * A picture as it is stored.
+ * @throws {Error} when it is missing or over {@link maxPictureBytes}
+ */
+export async function encodedBytes(source: ImageSource): Promise<Uint8Array> {
+  return "path" in source ? await readPicture(source.path) : withinLimit(source.bytes, source.bytes.length);
 }
 
 async function decodeFormat(

@@ -12,6 +12,8 @@ interface Handle<Name extends string> {
 export type CancelHandle = Handle<"cancel flag">;
 /** A decoded picture with its resize plan. */
 export type ImageHandle = Handle<"image">;
+/** What ranks the patches of pictures by saliency. */
+export type SaliencyModelHandle = Handle<"saliency model">;
 /** A policy: flat weights and their gradients. */
 export type PolicyHandle = Handle<"policy">;
 /** Groups as the policy takes them. */
@@ -99,8 +101,13 @@ export type MaskMode = "raw" | "patch";
 /** A dropped pixel is 0 before normalising, 0 after it, or N(0, 1) after it. */
 export type MaskFill = "black" | "mean" | "noise";
 
-/** Which cells of a picture are dropped: a function of these values alone. */
+/** `random`: drawn cells; `saliency`: the most salient patches of the picture's ranking, in mode raw. */
+export type MaskStrategy = "random" | "saliency";
+
+/** Which cells of a picture are dropped: a function of these values alone (and of the ranking, by saliency). */
 export interface PatchMask {
+  /** Default random. By saliency `patchPx` and `exact` have no part: the patches are the cells. */
+  readonly strategy?: MaskStrategy;
   readonly mode: MaskMode;
   /** Side of a cell; in patch mode a multiple of the model's patch size. */
   readonly patchPx: number;
@@ -116,6 +123,46 @@ export interface PatchMask {
   /** 0 when the responses of a prompt share the patch mask. */
   readonly responseIndex: number;
 }
+
+/** Patches of a grid that is stretched over a picture, the most salient first. */
+export interface SaliencyRanking {
+  readonly rows: number;
+  readonly cols: number;
+  /** [rows * cols] row-major numbers of the patches, each once; at most 65,536. */
+  readonly order: Uint16Array;
+}
+
+/** Sizes of a DINOv2 and how it wants pictures; lib/saliency/dinov2-config.ts reads them. */
+export interface Dinov2Config {
+  readonly kind: "dinov2";
+  readonly hiddenSize: number;
+  readonly numHeads: number;
+  /** Of the feed-forward part, after the gate with SwiGLU. */
+  readonly intermediateSize: number;
+  readonly patchSize: number;
+  readonly numLayers: number;
+  /** 0: a model without register tokens. */
+  readonly numRegisters: number;
+  /** The position embeddings are those of a square of so many patches a side. */
+  readonly positionSide: number;
+  readonly swiglu: boolean;
+  readonly qkvBias: boolean;
+  readonly normEps: number;
+  readonly input: {
+    /** The shorter side becomes this, the aspect kept; else `height` and `width` are the size. Pixels. */
+    readonly shortestEdge?: number;
+    readonly height?: number;
+    readonly width?: number;
+    /** Per channel, on the [0, 1] scale. */
+    readonly mean: readonly [number, number, number];
+    readonly std: readonly [number, number, number];
+    readonly rescale: number;
+  };
+}
+
+/** Of layers and blocks only the first `numLayers` or `depth` are held. */
+export type SaliencyModelConfig =
+  Dinov2Config | { readonly kind: "qwen2_5_vl"; readonly vision: ModelConfig["vision"] };
 
 /** An RGB picture: [height, width, 3] bytes, row-major. */
 export interface RgbPicture {
@@ -348,8 +395,8 @@ export interface NativeModule {
   raiseCancelFlag(flag: CancelHandle): void;
   dispose(handle: Handle<string>): void;
 
-  /** Copies the [height, width, 3] bytes. */
-  createImage(rgb: Uint8Array, height: number, width: number, spec: ImageSpec): ImageHandle;
+  /** Copies the [height, width, 3] bytes and the ranking, which masks by saliency need. */
+  createImage(rgb: Uint8Array, height: number, width: number, spec: ImageSpec, saliency?: SaliencyRanking): ImageHandle;
   imageInfo(image: ImageHandle): ImageInfo;
   /** The info of a picture of this size, without one. */
   imagePlan(height: number, width: number, spec: ImageSpec): ImageInfo;
@@ -372,6 +419,26 @@ export interface NativeModule {
   grey16ToRgb(grey: Uint16Array): Uint8Array;
   /** The picture with the given cells (1 = dropped, row-major) black. */
   applyCells(rgb: Uint8Array, height: number, width: number, patchPx: number, cells: Uint8Array): Uint8Array;
+  /** Float32 weights, undefined until they are read. */
+  createSaliencyModel(config: SaliencyModelConfig, device: DeviceName): Promise<SaliencyModelHandle>;
+  saliencyModelTensors(model: SaliencyModelHandle): TensorShape[];
+  readSaliencyModel(
+    model: SaliencyModelHandle,
+    file: string,
+    entries: readonly TensorEntry[],
+    watch?: WatchOptions,
+  ): Promise<void>;
+  /**
+   * The ranking of a picture's patches by the attention that each has from the others, mean over heads and layers (from
+   * 0), and that attention, [rows * cols]. DINOv2 looks at the decoded picture, a tower at the policy's patches. Of
+   * equal patches the first comes first.
+   */
+  rankPatches(
+    model: SaliencyModelHandle,
+    image: ImageHandle,
+    layers: readonly number[],
+    watch?: WatchOptions,
+  ): Promise<SaliencyRanking & { readonly saliency: Float64Array }>;
   createPolicy(config: NativeModelConfig, options: PolicyOptions): Promise<PolicyHandle>;
   /** Normal(0, 0.02) matrices, unit norms, zero biases. */
   initializeWeights(policy: PolicyHandle, seed: number, watch?: WatchOptions): Promise<void>;
@@ -680,6 +747,8 @@ export interface NativeTesting {
   setPolicyValues(policy: PolicyHandle, name: string, kind: "weight" | "gradient", values: Float64Array): Promise<void>;
   /** Of the image embeddings kept with pictures; `limit` sets how many there may be. */
   keptEmbedsBytes(limit?: number): Promise<number>;
+  /** What a DINOv2's layers are given and their attention: `pixel_values`, `hidden.<layer>`, `attention.<layer>`. */
+  dinov2Layers(model: SaliencyModelHandle, image: ImageHandle): Promise<Readonly<Record<string, Float64Array>>>;
   objective(
     tokens: ObjectiveTokens,
     weights: ResponseWeights,

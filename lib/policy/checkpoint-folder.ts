@@ -60,13 +60,24 @@ const defaultShardBytes = 5_000_000_000;
 const loadableDtypes: readonly TensorDtype[] = ["F32", "BF16", "F16"];
 const dtypeNames: Readonly<Record<WeightDtype, TensorDtype>> = { float32: "F32", bfloat16: "BF16", float16: "F16" };
 
+export interface LoadOptions {
+  /** The expected tensors are a part of the model's: others are left out. */
+  readonly partial?: boolean;
+  /** A stored name as the expected ones are written; default: {@link canonicalName}. */
+  readonly nameOf?: (stored: string) => string;
+}
+
 /**
  * Where each of the model's tensors lies in a checkpoint folder. A stored `lm_head.weight` that is not expected (tied
  * embeddings) is left out.
  * @throws {CheckpointError} when there are no weights, a header is wrong, or tensors are missing, extra, of another
  *   shape or of another dtype than F32, BF16 and F16: every one of them in one error
  */
-export async function planLoad(dir: string, expected: readonly TensorShape[]): Promise<LoadPlan> {
+export async function planLoad(
+  dir: string,
+  expected: readonly TensorShape[],
+  { partial = false, nameOf = canonicalName }: LoadOptions = {},
+): Promise<LoadPlan> {
   const index = existsSync(join(dir, singleFile)) ? undefined : await readIndex(dir);
   const fileNames = index ? [...new Set(index.values())].sort() : [singleFile];
   const problems = new Problems();
@@ -78,7 +89,8 @@ export async function planLoad(dir: string, expected: readonly TensorShape[]): P
     const header = await readHeader(path);
     if (index) checkIndexed(fileName, header.tensors, index, problems);
     const entries = [...header.tensors.values()]
-      .map((entry) => ({ ...entry, name: canonicalName(entry.name) }))
+      .map((entry) => ({ ...entry, name: nameOf(entry.name) }))
+      .filter(({ name }) => !partial || shapes.has(name))
       .filter((entry) => isWanted(entry, shapes, seen, problems))
       .sort((a, b) => a.byteOffset - b.byteOffset);
     files.push({ path, fileBytes: header.fileBytes, entries });

@@ -66,7 +66,8 @@ function parseImageSpec(dir: string, file: string, raw: JsonObject, settings: Im
   };
 }
 
-function channels(
+/** Three numbers of a processor's file. */
+export function channels(
   fields: ConfigFields,
   key: string,
   fallback: readonly [number, number, number],

@@ -2,7 +2,7 @@
 import sharp from "sharp";
 import { decodeImage } from "../data/image.ts";
 import { DataError } from "../errors.ts";
-import type { ImageSpec, PatchMask } from "../native/binding.ts";
+import type { ImageHandle, ImageSpec, PatchMask, SaliencyRanking } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
 
 export interface MaskedPicture {
@@ -11,21 +11,31 @@ export interface MaskedPicture {
   readonly height: number;
 }
 
+export interface MaskSettings {
+  readonly patchMask: PatchMask;
+  readonly imageSpec: ImageSpec;
+  readonly exifRotate: boolean;
+  /** Ranks its patches, for a mask by saliency. */
+  readonly rank?: (image: ImageHandle) => Promise<SaliencyRanking>;
+}
+
 /**
  * A picture with its patch mask: at its own size in raw mode, as resized for the model in patch mode.
  * @throws {DataError} when the picture is unusable
  */
-export async function maskPicture(
-  path: string,
-  settings: { readonly patchMask: PatchMask; readonly imageSpec: ImageSpec; readonly exifRotate: boolean },
-): Promise<MaskedPicture> {
+export async function maskPicture(path: string, settings: MaskSettings): Promise<MaskedPicture> {
+  const { imageSpec, patchMask, rank } = settings;
   const { rgb, width, height } = await decodeImage({ path }, { file: path, row: undefined }, settings);
   const native = loadNative();
-  try {
-    const image = native.createImage(rgb, height, width, settings.imageSpec);
-    const masked = await native.maskedRgb(image, settings.patchMask).finally(() => {
+  const withImage = async <T>(saliency: SaliencyRanking | undefined, use: (image: ImageHandle) => Promise<T>) => {
+    const image = native.createImage(rgb, height, width, imageSpec, saliency);
+    return await use(image).finally(() => {
       native.dispose(image);
     });
+  };
+  try {
+    const saliency = rank && (await withImage(undefined, rank));
+    const masked = await withImage(saliency, (image) => native.maskedRgb(image, patchMask));
     const raw = { width: masked.width, height: masked.height, channels: 3 } as const;
     const png = await sharp(masked.rgb, { raw }).png().toBuffer();
     return { png, width: masked.width, height: masked.height };

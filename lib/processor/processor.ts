@@ -1,13 +1,13 @@
 // Example -> Prompt: the question in its format prompt and chat template, as ids whose image tokens are expanded to the
 // pictures' merged grids, and the decoded pictures. One prompt at a time; batching belongs to the rollout.
-import { decodeImage } from "../data/image.ts";
 import { readImageHeader } from "../data/image-header.ts";
-import { CheckpointError, DataError, NativeError } from "../errors.ts";
-import type { ImageHandle, ImageInfo, ImageSpec, Resample } from "../native/binding.ts";
+import { CheckpointError, DataError } from "../errors.ts";
+import type { ImageHandle, ImageInfo, ImageSpec, Resample, SaliencyRanking } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
 import { readModelConfig } from "../policy/model-config.ts";
 import type { Example, ImageSource, Prompt } from "../types.ts";
 import { numImageTokens, readImageSpec } from "./image-size.ts";
+import { atRow, openImage } from "./open-image.ts";
 import { ChatTemplate, imageToken, loadFormatPrompt, splitAtImages } from "./template.ts";
 import type { Message } from "./template.ts";
 import { Tokenizer } from "./tokenizer.ts";
@@ -33,6 +33,13 @@ interface Parts {
   readonly formatPrompt: (question: string) => string;
   readonly imageTokenId: number;
   readonly settings: ProcessorSettings;
+  readonly rankings?: PictureRankings;
+}
+
+/** Where the patches of pictures are ranked by saliency. */
+export interface PictureRankings {
+  /** @throws {DataError} at the row for a picture that has not been ranked */
+  find(source: ImageSource, where: Example): Promise<SaliencyRanking>;
 }
 
 export class Processor {
@@ -82,6 +89,11 @@ export class Processor {
     });
   }
 
+  /** The same, its pictures with their rankings: what masks by saliency need. */
+  withRankings(rankings: PictureRankings): Processor {
+    return new Processor({ ...this.#parts, rankings });
+  }
+
   /**
    * The prompt of an example; `releasePrompt` frees its pictures.
    * @param epoch the pass over the data set that it is drawn in, from 0
@@ -116,7 +128,7 @@ export class Processor {
     const infos: ImageInfo[] = [];
     for (const source of example.images) {
       const { width, height } = await readImageHeader(source, example);
-      infos.push(this.#atRow(example, () => loadNative().imagePlan(height, width, this.imageSpec)));
+      infos.push(atRow(example, () => loadNative().imagePlan(height, width, this.imageSpec)));
     }
     if (this.#isSurelyTooLong(example)) return Number.POSITIVE_INFINITY;
     return expandedLength(this.#textIds(example), infos, this.imageSpec);
@@ -184,19 +196,10 @@ export class Processor {
   }
 
   async #openImage(example: Example, source: ImageSource): Promise<ImageHandle> {
-    const { rgb, height, width } = await decodeImage(source, example, { exifRotate: this.#parts.settings.exifRotate });
-    return this.#atRow(example, () => loadNative().createImage(rgb, height, width, this.imageSpec));
-  }
-
-  /** A picture that no resize fits (an aspect ratio over 200) is the row's fault. */
-  #atRow<T>(example: Example, run: () => T): T {
-    try {
-      return run();
-    } catch (error) {
-      if ((error as { code?: unknown }).code === "E_VALUE" || error instanceof NativeError)
-        throw dataError(example, (error as Error).message, error);
-      throw error;
-    }
+    const { settings, rankings } = this.#parts;
+    const saliency = await rankings?.find(source, example);
+    const { exifRotate } = settings;
+    return await openImage(source, example, { imageSpec: this.imageSpec, exifRotate, ...(saliency && { saliency }) });
   }
 }
 

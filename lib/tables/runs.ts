@@ -38,6 +38,8 @@ const recompute = "aug.grad=recompute";
 const doubleEntropy = [recompute, "algorithm.entropy.augCoef=0.05", "algorithm.entropy.oriCoef=0.05"];
 const augEntropy = [recompute, "algorithm.entropy.augCoef=0.05", "algorithm.entropy.oriCoef=0"];
 
+const bySaliency = "aug.strategy=saliency";
+
 function paperRun(size: PaperSize, method: string, recipe: string, overrides: readonly string[] = []): NeededRun {
   return { method, size, recipe: recipeOf(size, recipe), overrides };
 }
@@ -61,10 +63,14 @@ export const paperRuns = {
       ...noEntropy,
       `aug.ratio=${ratio}`,
     ]),
-  papoGSemantic: (size: PaperSize): NeededRun => ({
-    ...paperRun(size, "papo_g-gamma0.01-semantic", "grpo_papo", [gamma("0.01"), ...noEntropy]),
-    blocked: "needs masks by saliency",
-  }),
+  /** The paper names no size of DINOv2. */
+  papoGSemantic: (size: PaperSize) =>
+    paperRun(size, "papo_g-gamma0.01-semantic", "grpo_papo", [
+      gamma("0.01"),
+      ...noEntropy,
+      bySaliency,
+      "aug.saliency.model=facebook/dinov2-base",
+    ]),
   papoGLargerBeta: (size: PaperSize): NeededRun => ({
     ...paperRun(size, "papo_g-larger-beta", "grpo_papo", noEntropy),
     blocked: "the larger β is not published",
@@ -105,6 +111,8 @@ export const miniRuns = {
     value === "0.01" ? miniRuns.papoG : miniRun(`papo_g-gamma${value}`, "papo", [gamma(value)]),
   papoGRatio: (ratio: string) =>
     ratio === "0.6" ? miniRuns.papoG : miniRun(`papo_g-ratio${ratio}`, "papo", [`aug.ratio=${ratio}`]),
+  /** Saliency by the policy's own vision tower. */
+  papoGSemantic: miniRun("papo_g-semantic", "papo", [bySaliency]),
   papoGEntropy: (name: string, overrides: readonly string[]) =>
     miniRun(`papo_g-gamma${miniLargeGamma}-${name}`, "papo", [gamma(miniLargeGamma), ...overrides]),
   papoGEta: (eta: string) => miniRuns.papoGEntropy(`eta${eta}`, oriEntropy(eta)),

@@ -23,11 +23,14 @@ export const table3 = accuracyTable({
     ],
     mini: [
       row(miniRuns.grpo, "GRPO"),
-      ...["0.4", "0.6", "0.8", "1.0"].map((ratio) => row(miniRuns.papoGRatio(ratio), `random ${ratio}`, "GRPO")),
+      row(miniRuns.papoGRatio("0.6"), "random 0.6", "GRPO"),
+      row(miniRuns.papoGSemantic, "semantic 0.6", "GRPO"),
+      ...otherRatios.map((ratio) => row(miniRuns.papoGRatio(ratio), `random ${ratio}`, "GRPO")),
     ],
   },
   notes: [
     "PAPO_G at γ = 0.01 without entropy terms: its row at 0.6 is that of Table 4.",
-    "Of the saliency model's size, resolution and layers' numbering nothing is published.",
+    "Of the saliency model's size, resolution and layers' numbering nothing is published: here it is dinov2-base over the " +
+      "whole picture at its processor's size, layers counted from 0; in the miniature the policy's own vision tower.",
   ],
 });

@@ -14,6 +14,7 @@ import type { Prompt } from "../types.ts";
 import { type CheckpointParts, readTrainerState, restoreState, takeState } from "./checkpoint.ts";
 import type { Disposal } from "./disposal.ts";
 import { FlopMeter } from "./flop-meter.ts";
+import { openRankings } from "./open-rankings.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
 import { type LoopParts, RunLoop, type TrainResult, type Validation } from "./run-loop.ts";
@@ -39,6 +40,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
   const trainSet = await selectDataset(run, config.data.train);
   const totalSteps = stepsOf(config, trainSet.length);
   const surroundings = { compat: config.compat, maxResponseLength: config.data.maxResponseLength };
+  const rankings = await openRankings(run, trainSet);
   const scorer = disposal.use(await createReward(config.reward, surroundings, run.signal));
   const policy = disposal.use(await openPolicy(run));
   const reference =
@@ -47,7 +49,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       : disposal.use(await Policy.open(modelDir, { dtype: config.model.dtype, device: config.trainer.device, signal }));
   if (reference) await callNative({}, () => loadNative().shareVisionTower(reference.handle, policy.handle));
   const optimizer = disposal.use(await PolicyOptimizer.create(config.optim, policy));
-  const stream = new ExampleStream(trainSet, processor, {
+  const stream = new ExampleStream(trainSet, rankings ? processor.withRankings(rankings) : processor, {
     seed: config.seed,
     shuffle: config.data.shuffle,
     say: run.say,

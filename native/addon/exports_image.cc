@@ -46,12 +46,13 @@ Napi::Object to_info(Napi::Env env, int64_t height, int64_t width, const ImagePl
   return out;
 }
 
-// createImage(rgb: Uint8Array, height: number, width: number, spec: ImageSpec): ImageHandle
+// createImage(rgb: Uint8Array, height: number, width: number, spec: ImageSpec, saliency?: SaliencyRanking): ImageHandle
 Napi::Value CreateImage(const Napi::CallbackInfo& info) {
   constexpr const char* op = "create_image";
   return guarded(info.Env(), op, [&] {
     auto rgb_YX3 = copy_rgb(info[0], to_int64(info[1], "height", op), to_int64(info[2], "width", op), op);
-    auto image = std::make_shared<Image>(std::move(rgb_YX3), parse_image_spec(info[3]));
+    auto image =
+        std::make_shared<Image>(std::move(rgb_YX3), parse_image_spec(info[3]), parse_saliency_ranking(info[4]));
     const int64_t bytes = image->num_bytes;
     return make_handle(info.Env(), std::move(image), bytes);
   });
@@ -157,7 +158,8 @@ Napi::Value ApplyCells(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), op, [&] {
     auto rgb_YX3 = copy_rgb(info[0], to_int64(info[1], "height", op), to_int64(info[2], "width", op), op);
     const auto cells = as_bytes(info[4], "cells", op);
-    fill_cells_(rgb_YX3, {cells.Data(), cells.Data() + cells.ByteLength()}, to_int64(info[3], "patchPx", op), {}, {});
+    const auto edges = CellEdges::squares(rgb_YX3.size(0), rgb_YX3.size(1), to_int64(info[3], "patchPx", op));
+    fill_cells_(rgb_YX3, {cells.Data(), cells.Data() + cells.ByteLength()}, edges, {}, {});
     return to_bytes(info.Env(), rgb_YX3);
   });
 }

@@ -132,21 +132,6 @@ Napi::Value ShareVisionTower(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Object shape_object(Napi::Env env, const std::string& name, at::IntArrayRef shape) {
-  auto out = Napi::Object::New(env);
-  out.Set("name", name);
-  auto sizes = Napi::Array::New(env, shape.size());
-  for (uint32_t i = 0; i < shape.size(); ++i) sizes.Set(i, static_cast<double>(shape[i]));
-  out.Set("shape", sizes);
-  return out;
-}
-
-Napi::Value shapes_of(Napi::Env env, const ParameterStore& store) {
-  auto out = Napi::Array::New(env);
-  for (const auto& entry : store.entries()) out.Set(out.Length(), shape_object(env, entry.name, entry.shape));
-  return out;
-}
-
 // modelTensors(config: ModelConfig): {name, shape}[], with nothing allocated
 Napi::Value ModelTensors(const Napi::CallbackInfo& info) {
   constexpr const char* op = "model_tensors";

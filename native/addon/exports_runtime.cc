@@ -1,5 +1,5 @@
 #include "addon/exports.h"
-#include "addon/policy_values.h"
+#include "addon/saliency_values.h"
 #include "core/cuda_info.h"
 #include "core/flops.h"
 #include "core/memory.h"
@@ -151,7 +151,7 @@ Napi::Value RaiseCancelFlag(const Napi::CallbackInfo& info) {
 // dispose(handle): void; a second dispose does nothing
 Napi::Value Dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), "dispose", [&] {
-    const bool ours = is_handle<CancelFlag, Image, Policy, GroupBatch, LogProbs, Adamw>(info[0]);
+    const bool ours = is_handle<CancelFlag, Image, SaliencyModel, Policy, GroupBatch, LogProbs, Adamw>(info[0]);
     check(ours, "dispose", "expected a handle", "E_HANDLE");
     release_box(info.Env(), info[0].As<Napi::External<HandleBox>>().Data());
     return info.Env().Undefined();

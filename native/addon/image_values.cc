@@ -68,6 +68,20 @@ ImageSpec parse_image_spec(Napi::Value value) {
   return spec;
 }
 
+std::optional<SaliencyRanking> parse_saliency_ranking(Napi::Value value) {
+  constexpr const char* op = "saliency";
+  if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+  check(value.IsObject(), op, "expected an object", "E_VALUE");
+  const auto object = value.As<Napi::Object>();
+  const Napi::Value order = object.Get("order");
+  check(order.IsTypedArray() && order.As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array, op,
+        "order: expected a Uint16Array", "E_DTYPE");
+  const auto patches = order.As<Napi::Uint16Array>();
+  return SaliencyRanking{to_int64(object.Get("rows"), "rows", op),
+                         to_int64(object.Get("cols"), "cols", op),
+                         {patches.Data(), patches.Data() + patches.ElementLength()}};
+}
+
 std::optional<PatchMask> parse_patch_mask(Napi::Value value) {
   if (value.IsNull() || value.IsUndefined()) return std::nullopt;
   check(value.IsObject(), kMaskOp, "expected an object", "E_VALUE");
@@ -78,6 +92,10 @@ std::optional<PatchMask> parse_patch_mask(Napi::Value value) {
     return static_cast<uint64_t>(number);
   };
   PatchMask mask;
+  const auto strategy = object.Get("strategy");
+  if (!strategy.IsUndefined())
+    mask.spec.strategy = to_choice<MaskStrategy>(
+        strategy, "strategy", kMaskOp, {{"random", MaskStrategy::kRandom}, {"saliency", MaskStrategy::kSaliency}});
   mask.spec.mode =
       to_choice<MaskMode>(object.Get("mode"), "mode", kMaskOp, {{"raw", MaskMode::kRaw}, {"patch", MaskMode::kPatch}});
   mask.spec.patch_px = to_int64(object.Get("patchPx"), "patchPx", kMaskOp);

@@ -18,6 +18,9 @@ Resample parse_resample(Napi::Value value);
 // lib/native/binding.ts: ImageSpec
 ImageSpec parse_image_spec(Napi::Value value);
 
+// lib/native/binding.ts: SaliencyRanking; null or undefined give nothing.
+std::optional<SaliencyRanking> parse_saliency_ranking(Napi::Value value);
+
 // lib/native/binding.ts: PatchMask; null or undefined give nothing.
 std::optional<PatchMask> parse_patch_mask(Napi::Value value);
 

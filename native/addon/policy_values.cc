@@ -3,10 +3,28 @@
 namespace papo {
 
 using qwen2_5_vl::Config;
+using qwen2_5_vl::VisionConfig;
+
+VisionConfig parse_vision_config(const Fields& vision) {
+  VisionConfig v{};
+  v.depth = vision.integer("depth");
+  v.hidden_size = vision.integer("hiddenSize");
+  v.num_heads = vision.integer("numHeads");
+  v.intermediate_size = vision.integer("intermediateSize");
+  v.out_hidden_size = vision.integer("outHiddenSize");
+  v.patch_size = vision.integer("patchSize");
+  v.temporal_patch_size = vision.integer("temporalPatchSize");
+  v.spatial_merge_size = vision.integer("spatialMergeSize");
+  v.window_size = vision.integer("windowSize");
+  v.in_channels = vision.integer("inChannels");
+  v.tokens_per_second = vision.number("tokensPerSecond");
+  v.fullatt_block_indexes = vision.integers("fullattBlockIndexes");
+  return v;
+}
 
 Config parse_model_sizes(Napi::Value value, const char* op) {
   const Fields root(value, op, "config");
-  const auto text = root.nested("text"), vision = root.nested("vision");
+  const auto text = root.nested("text");
   Config config{};
   auto& t = config.text;
   t.hidden_size = text.integer("hiddenSize");
@@ -22,19 +40,7 @@ Config parse_model_sizes(Napi::Value value, const char* op) {
   text.require(sections.size() == 3, "mropeSection", "three integers");
   std::copy_n(sections.begin(), 3, t.mrope_section.begin());
   t.tie_word_embeddings = text.flag("tieWordEmbeddings");
-  auto& v = config.vision;
-  v.depth = vision.integer("depth");
-  v.hidden_size = vision.integer("hiddenSize");
-  v.num_heads = vision.integer("numHeads");
-  v.intermediate_size = vision.integer("intermediateSize");
-  v.out_hidden_size = vision.integer("outHiddenSize");
-  v.patch_size = vision.integer("patchSize");
-  v.temporal_patch_size = vision.integer("temporalPatchSize");
-  v.spatial_merge_size = vision.integer("spatialMergeSize");
-  v.window_size = vision.integer("windowSize");
-  v.in_channels = vision.integer("inChannels");
-  v.tokens_per_second = vision.number("tokensPerSecond");
-  v.fullatt_block_indexes = vision.integers("fullattBlockIndexes");
+  config.vision = parse_vision_config(root.nested("vision"));
   return config;
 }
 
@@ -127,7 +133,8 @@ std::optional<MaskedView> parse_masked_view(Napi::Value value) {
   auto object = value.As<Napi::Object>();
   // The coordinates of a single mask: the batch has its own for every picture.
   auto single = Napi::Object::New(value.Env());
-  for (const char* name : {"mode", "patchPx", "ratio", "exact", "fill", "seed"}) single.Set(name, object.Get(name));
+  for (const char* name : {"mode", "patchPx", "ratio", "exact", "fill", "seed", "strategy"})
+    single.Set(name, object.Get(name));
   single.Set("epoch", 0);
   single.Set("exampleId", "");
   single.Set("imageIndex", 0);
@@ -163,6 +170,21 @@ std::vector<TensorRange> parse_ranges(Napi::Value entries, const char* op,
     ranges.push_back({tensor, parse_file_dtype(fields.text("dtype"), op), fields.integer("byteOffset")});
   }
   return ranges;
+}
+
+Napi::Object shape_object(Napi::Env env, const std::string& name, at::IntArrayRef shape) {
+  auto out = Napi::Object::New(env);
+  out.Set("name", name);
+  auto sizes = Napi::Array::New(env, shape.size());
+  for (uint32_t i = 0; i < shape.size(); ++i) sizes.Set(i, static_cast<double>(shape[i]));
+  out.Set("shape", sizes);
+  return out;
+}
+
+Napi::Value shapes_of(Napi::Env env, const ParameterStore& store) {
+  auto out = Napi::Array::New(env);
+  for (const auto& entry : store.entries()) out.Set(out.Length(), shape_object(env, entry.name, entry.shape));
+  return out;
 }
 
 }  // namespace papo

@@ -26,6 +26,7 @@ auto on_device_of(const std::shared_ptr<Policy>& policy, Work work) {
   };
 }
 
+qwen2_5_vl::VisionConfig parse_vision_config(const Fields& vision);
 qwen2_5_vl::Config parse_model_sizes(Napi::Value value, const char* op);  // without token ids
 qwen2_5_vl::Config parse_model_config(Napi::Value value, const char* op);
 at::ScalarType parse_dtype(const std::string& name, const char* op);       // float32, float64, bfloat16
@@ -41,5 +42,8 @@ AdamwSpec parse_adamw_spec(Napi::Value value, const char* op);
 // A file's entries {name, byteOffset, dtype, shape}, resolved to tensors by `tensor_of`.
 std::vector<TensorRange> parse_ranges(Napi::Value entries, const char* op,
                                       const std::function<at::Tensor(const std::string&)>& tensor_of);
+// {name, shape}
+Napi::Object shape_object(Napi::Env env, const std::string& name, at::IntArrayRef shape);
+Napi::Value shapes_of(Napi::Env env, const ParameterStore& store);
 
 }  // namespace papo

@@ -33,14 +33,29 @@ std::array<int64_t, 2> scale_to_area(int64_t height, int64_t width, int64_t limi
   return scaled;
 }
 
-// The picture with its dropped cells filled, at the size that it has.
-at::Tensor fill_picture(const at::Tensor& rgb_YX3, const ImageSpec& spec, const PatchMask& mask) {
-  const int64_t patch_px = mask.spec.patch_px;
-  check(patch_px >= 1, kOp, "patch_px: expected 1 or more, got " + std::to_string(patch_px), "E_VALUE");
-  const int64_t rows = (rgb_YX3.size(0) + patch_px - 1) / patch_px, cols = (rgb_YX3.size(1) + patch_px - 1) / patch_px;
+struct MaskCells {
+  std::vector<uint8_t> cells;
+  CellEdges edges;
+};
+
+MaskCells mask_cells(const Image& image, const at::Tensor& rgb_YX3, const PatchMask& mask) {
+  const int64_t height = rgb_YX3.size(0), width = rgb_YX3.size(1);
+  if (mask.spec.strategy == MaskStrategy::kRandom) {
+    auto edges = CellEdges::squares(height, width, mask.spec.patch_px);
+    auto cells = patch_mask_cells(mask.spec, mask.key, edges.num_rows(), edges.num_cols());
+    return {std::move(cells), std::move(edges)};
+  }
+  check(image.saliency.has_value(), kOp, "a mask by saliency needs a picture with a ranking", "E_VALUE");
+  check_ratio(mask.spec);
+  return {salient_cells(*image.saliency, mask.spec.ratio),
+          CellEdges::stretched(height, width, image.saliency->rows, image.saliency->cols)};
+}
+
+// The picture, decoded or resized, with its dropped cells filled.
+at::Tensor fill_picture(const Image& image, const at::Tensor& rgb_YX3, const PatchMask& mask) {
+  const auto [cells, edges] = mask_cells(image, rgb_YX3, mask);
   auto filled = rgb_YX3.clone();
-  fill_cells_(filled, patch_mask_cells(mask.spec, mask.key, rows, cols), patch_px,
-              {mask.spec.fill, spec.mean, spec.std}, mask.key);
+  fill_cells_(filled, cells, edges, {mask.spec.fill, image.spec.mean, image.spec.std}, mask.key);
   return filled;
 }
 
@@ -95,14 +110,17 @@ ImagePlan plan_image(int64_t height, int64_t width, const ImageSpec& spec) {
   return plan;
 }
 
-Image::Image(at::Tensor rgb_YX3, const ImageSpec& spec) : rgb_YX3(rgb_YX3.contiguous()), spec(spec) {
+Image::Image(at::Tensor rgb_YX3, const ImageSpec& spec, std::optional<SaliencyRanking> ranking)
+    : rgb_YX3(rgb_YX3.contiguous()), spec(spec), saliency(std::move(ranking)) {
   check(rgb_YX3.dim() == 3 && rgb_YX3.size(2) == 3, kOp, "expected a picture [height, width, 3]");
   check(rgb_YX3.scalar_type() == at::kByte, kOp, "expected uint8 pixels", "E_DTYPE");
+  if (saliency) check_ranking(*saliency);
   const auto plan = plan_image(rgb_YX3.size(0), rgb_YX3.size(1), spec);
   grid_thw = plan.grid_thw;
   const bool resizes =
       !plan.trainer_sizes.empty() || plan.resized_height != rgb_YX3.size(0) || plan.resized_width != rgb_YX3.size(1);
-  num_bytes = rgb_YX3.numel() + (resizes ? plan.resized_height * plan.resized_width * 3 : 0);
+  num_bytes = rgb_YX3.numel() + (saliency ? static_cast<int64_t>(2 * saliency->order.size()) : 0) +
+              (resizes ? plan.resized_height * plan.resized_width * 3 : 0);
 }
 
 const at::Tensor& Image::resized() const {
@@ -112,13 +130,13 @@ const at::Tensor& Image::resized() const {
 
 at::Tensor resized_rgb(const Image& image, const PatchMask* mask) {
   if (mask == nullptr || mask->spec.mode == MaskMode::kPatch) return image.resized();
-  return resize(fill_picture(image.rgb_YX3, image.spec, *mask), image.spec);
+  return resize(fill_picture(image, image.rgb_YX3, *mask), image.spec);
 }
 
 at::Tensor masked_rgb(const Image& image, const PatchMask& mask) {
-  if (mask.spec.mode == MaskMode::kRaw) return fill_picture(image.rgb_YX3, image.spec, mask);
+  if (mask.spec.mode == MaskMode::kRaw) return fill_picture(image, image.rgb_YX3, mask);
   patch_cell_grid(image, mask.spec);  // checks patch_px
-  return fill_picture(image.resized(), image.spec, mask);
+  return fill_picture(image, image.resized(), mask);
 }
 
 }  // namespace papo

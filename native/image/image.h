@@ -5,6 +5,7 @@
 #include "core/torch_compat.h"
 #include "image/embeds_cache.h"
 #include "image/resample.h"
+#include "image/saliency.h"
 
 namespace papo {
 
@@ -34,8 +35,8 @@ ImagePlan plan_image(int64_t height, int64_t width, const ImageSpec& spec);
 
 // A decoded picture, and what passes have made of it: both are freed with it, and are the device thread's alone.
 struct Image {
-  // Checks the picture and the spec, and plans.
-  Image(at::Tensor rgb_YX3, const ImageSpec& spec);
+  // Checks the picture, the spec and the ranking, and plans.
+  Image(at::Tensor rgb_YX3, const ImageSpec& spec, std::optional<SaliencyRanking> saliency = {});
 
   // The bytes that the model's patches are cut from, uint8 [resized height, resized width, 3]; resized at the first
   // call, rgb_YX3 itself where the size stays.
@@ -43,6 +44,7 @@ struct Image {
 
   at::Tensor rgb_YX3;  // uint8, decoded, before any resize
   ImageSpec spec;
+  std::optional<SaliencyRanking> saliency;  // needed by masks by saliency alone
   std::array<int64_t, 3> grid_thw;
   int64_t num_bytes;  // of the picture, once it has been resized
   mutable EmbedsCache embeds;

@@ -30,6 +30,7 @@ void check_ratio(const PatchMaskSpec& spec) {
 }
 
 std::vector<uint8_t> patch_mask_cells(const PatchMaskSpec& spec, const PatchMaskKey& key, int64_t rows, int64_t cols) {
+  check(spec.strategy == MaskStrategy::kRandom, kOp, "cells of saliency are not drawn", "E_VALUE");
   check(rows >= 1 && cols >= 1, kOp, "expected one cell or more", "E_VALUE");
   check_ratio(spec);
   const int64_t count = rows * cols;
@@ -58,26 +59,45 @@ std::array<float, 3> MaskNoise::pixel(uint64_t index) const {
   return {first[0], first[1], normal_pair(words[2], words[3])[0]};
 }
 
-void fill_cells_(at::Tensor& rgb_YX3, const std::vector<uint8_t>& cells, int64_t patch_px, const ByteFill& fill,
-                 const PatchMaskKey& key) {
-  const int64_t height = rgb_YX3.size(0), width = rgb_YX3.size(1);
+CellEdges CellEdges::squares(int64_t height, int64_t width, int64_t patch_px) {
   check(patch_px >= 1, kOp, "patch_px: expected 1 or more, got " + std::to_string(patch_px), "E_VALUE");
-  const int64_t rows = (height + patch_px - 1) / patch_px, cols = (width + patch_px - 1) / patch_px;
-  check(static_cast<int64_t>(cells.size()) == rows * cols, kOp,
-        "expected " + std::to_string(rows * cols) + " cells, got " + std::to_string(cells.size()));
+  const auto edges = [&](int64_t side) {
+    std::vector<int64_t> out;
+    for (int64_t at = 0; at < side; at += patch_px) out.push_back(at);
+    out.push_back(side);
+    return out;
+  };
+  return {edges(height), edges(width)};
+}
+
+CellEdges CellEdges::stretched(int64_t height, int64_t width, int64_t num_rows, int64_t num_cols) {
+  const auto edges = [](int64_t side, int64_t count) {
+    std::vector<int64_t> out;
+    for (int64_t cell = 0; cell <= count; ++cell) out.push_back(cell * side / count);
+    return out;
+  };
+  return {edges(height, num_rows), edges(width, num_cols)};
+}
+
+void fill_cells_(at::Tensor& rgb_YX3, const std::vector<uint8_t>& cells, const CellEdges& edges, const ByteFill& fill,
+                 const PatchMaskKey& key) {
+  const int64_t width = rgb_YX3.size(1), num_cols = edges.num_cols();
+  check(static_cast<int64_t>(cells.size()) == edges.num_rows() * num_cols, kOp,
+        "expected " + std::to_string(edges.num_rows() * num_cols) + " cells, got " + std::to_string(cells.size()));
   std::array<uint8_t, 3> constant{};
   if (fill.fill == MaskFill::kMean)
     for (int channel = 0; channel < 3; ++channel) constant[channel] = to_byte(fill.mean[channel]);
   const MaskNoise noise(key);
   auto* rgb = rgb_YX3.data_ptr<uint8_t>();
-  at::parallel_for(0, height, 64, [&](int64_t from, int64_t to) {
+  at::parallel_for(0, rgb_YX3.size(0), 64, [&](int64_t from, int64_t to) {
     auto value = constant;
+    int64_t row = 0;
     for (int64_t y = from; y < to; ++y) {
-      const auto* row_cells = cells.data() + y / patch_px * cols;
-      for (int64_t col = 0; col < cols; ++col) {
+      while (edges.rows[row + 1] <= y) ++row;
+      const auto* row_cells = cells.data() + row * num_cols;
+      for (int64_t col = 0; col < num_cols; ++col) {
         if (!row_cells[col]) continue;
-        const int64_t begin = y * width + col * patch_px, end = std::min(begin + patch_px, (y + 1) * width);
-        for (int64_t pixel = begin; pixel < end; ++pixel) {
+        for (int64_t pixel = y * width + edges.cols[col]; pixel < y * width + edges.cols[col + 1]; ++pixel) {
           if (fill.fill == MaskFill::kNoise) {
             const auto values = noise.pixel(pixel);
             for (int channel = 0; channel < 3; ++channel)

@@ -17,7 +17,12 @@ enum class MaskMode { kRaw, kPatch };
 // bytes (raw mode) mean and noise are rounded to the nearest byte, noise clamped to [0, 255].
 enum class MaskFill { kBlack, kMean, kNoise };
 
+// Which cells are dropped: drawn ones, or the most salient patches of the picture's ranking (image/saliency.h), which
+// are cells of their own, raw and of an exact share.
+enum class MaskStrategy { kRandom, kSaliency };
+
 struct PatchMaskSpec {
+  MaskStrategy strategy = MaskStrategy::kRandom;
   MaskMode mode = MaskMode::kRaw;
   int64_t patch_px = 14;  // side of a cell; in kPatch mode a multiple of the model's patch size
   double ratio = 0.6;     // chance that a cell is dropped, or their share when exact
@@ -66,8 +71,21 @@ struct ByteFill {
   std::array<double, 3> mean{}, std{};
 };
 
-// Overwrites the dropped cells of rgb_YX3 (uint8, contiguous) in place; cells are patch_px square from the top-left.
-void fill_cells_(at::Tensor& rgb_YX3, const std::vector<uint8_t>& cells, int64_t patch_px, const ByteFill& fill,
+// Where cells begin and end, in pixels: row r is [rows[r], rows[r + 1]), from 0 to the height; columns likewise.
+struct CellEdges {
+  std::vector<int64_t> rows, cols;
+
+  // patch_px square from the top-left, those at the far edges cropped. E_VALUE for less than a pixel.
+  static CellEdges squares(int64_t height, int64_t width, int64_t patch_px);
+  // A grid stretched over the picture: row r begins at floor(r * height / num_rows).
+  static CellEdges stretched(int64_t height, int64_t width, int64_t num_rows, int64_t num_cols);
+
+  int64_t num_rows() const { return static_cast<int64_t>(rows.size()) - 1; }
+  int64_t num_cols() const { return static_cast<int64_t>(cols.size()) - 1; }
+};
+
+// Overwrites the dropped cells of rgb_YX3 (uint8, contiguous) in place.
+void fill_cells_(at::Tensor& rgb_YX3, const std::vector<uint8_t>& cells, const CellEdges& edges, const ByteFill& fill,
                  const PatchMaskKey& key);
 
 }  // namespace papo

@@ -95,6 +95,7 @@ class PatchPacker {
 }  // namespace
 
 CellGrid patch_cell_grid(const Image& image, const PatchMaskSpec& mask) {
+  check(mask.strategy == MaskStrategy::kRandom, kOp, "masks by saliency: expected mode raw", "E_VALUE");
   const int64_t patch = image.spec.patch_size;
   check(mask.patch_px >= patch && mask.patch_px % patch == 0, kOp,
         "patch_px: expected a multiple of the model's patch size " + std::to_string(patch) + ", got " +

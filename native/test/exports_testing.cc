@@ -1,6 +1,7 @@
 // Single ops for the tests; lib/native/binding.ts: NativeTesting.
 #include "addon/exports.h"
 #include "addon/policy_values.h"
+#include "addon/saliency_values.h"
 #include "core/kernel_call.h"
 #include "core/memory.h"
 #include "core/vec.h"
@@ -9,6 +10,7 @@
 #include "test/decode.h"
 #include "test/graph_misuse.h"
 #include "test/kernel_costs.h"
+#include "test/saliency.h"
 
 namespace papo {
 namespace {
@@ -341,6 +343,22 @@ Napi::Value KeptEmbedsBytes(const Napi::CallbackInfo& info) {
   });
 }
 
+// dinov2Layers(model, image): Promise<Record<string, Float64Array>>
+Napi::Value Dinov2Layers(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "dinov2_layers";
+  return guarded(info.Env(), op, [&] {
+    const auto model = get_handle<SaliencyModel>(info[0], op);
+    const auto image = get_handle<Image>(info[1], op);
+    return run_on_device(
+        info.Env(), op, [=] { return dinov2_layers(*model, *image); },
+        [](Napi::Env env, const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
+          auto out = Napi::Object::New(env);
+          for (const auto& [name, tensor] : tensors) out.Set(name, doubles_to_js(env, to_doubles(tensor)));
+          return out;
+        });
+  });
+}
+
 }  // namespace
 
 void export_testing(Napi::Env env, Napi::Object exports) {
@@ -362,6 +380,7 @@ void export_testing(Napi::Env env, Napi::Object exports) {
   add("policyValues", PolicyValues);
   add("setPolicyValues", SetPolicyValues);
   add("keptEmbedsBytes", KeptEmbedsBytes);
+  add("dinov2Layers", Dinov2Layers);
 }
 
 }  // namespace papo

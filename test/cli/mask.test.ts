@@ -66,6 +66,45 @@ test("patch mode shows the picture as resized for the model", async () => {
   expect(new Set(data)).toEqual(new Set([0]));
 });
 
+test("a mask by saliency has the ranking's first patches black", async () => {
+  const model = join(packageRoot, "test", "fixtures", "dinov2", "mlp");
+  const image = await whitePicture(60, 40);
+  const out = join(tempFolder(), "masked.png");
+  const words = ["--strategy", "saliency", "--model", model, "--layers", "1,2", "--ratio", "0.4"];
+  expect(papoMask(image, "--out", out, ...words)).toMatchObject({
+    status: 0,
+    stdout: `${out}: 60 x 40 px\n`,
+    stderr: "",
+  });
+  const { data } = await pixels(out);
+  // 42 x 63 px: 3 rows of round(4.5) = 4 patches, boxes of 15 x 13 or 14 px; floor(0.4 * 12) of them.
+  const isBlack = (row: number, col: number) => data[(Math.floor((row * 40) / 3) * 60 + 15 * col) * 3] === 0;
+  const cells = Array.from({ length: 12 }, (_, cell) => isBlack(Math.floor(cell / 4), cell % 4));
+  expect(cells.filter(Boolean)).toHaveLength(4);
+  for (let pixel = 0; pixel < 60 * 40; pixel++) {
+    const [y, x] = [Math.floor(pixel / 60), pixel % 60];
+    const row = [0, 1, 2].findLast((candidate) => y >= Math.floor((candidate * 40) / 3)) ?? 0;
+    expect(data[pixel * 3]).toBe(cells[row * 4 + Math.floor(x / 15)] === true ? 0 : 255);
+  }
+});
+
+test("options that the strategy has no use for are refused, as is saliency without a model", async () => {
+  const image = await whitePicture(30, 45);
+  const out = ["--out", join(tempFolder(), "masked.png")];
+  const bySaliency = ["--strategy", "saliency", "--model", "x"];
+  for (const [args, message] of [
+    [["--model", "x"], "--model: has no effect with --strategy random"],
+    [[...bySaliency, "--patch-px", "14"], "--patch-px: has no effect with --strategy saliency"],
+    [[...bySaliency, "--mode", "patch"], "--mode: has no effect with --strategy saliency"],
+    [["--strategy", "saliency"], "--model: expected whose saliency it is: either --model DINOV2 or --policy DIR"],
+    [bySaliency, "x: no such folder, and not a hub id (org/name or org/name@revision)"],
+  ] as const)
+    expect(describeFailure(await failureOf(image, ...out, ...args))).toEqual({
+      text: `papo: ${message}\n`,
+      exitCode: 1,
+    });
+});
+
 test("a wrong option, a missing picture and cells that do not fit are told in one line, and nothing is written", async () => {
   const image = await whitePicture(30, 45);
   const out = join(tempFolder(), "masked.png");

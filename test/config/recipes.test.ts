@@ -36,6 +36,8 @@ test.each(published)("%s has the published method", (name) => {
   expect([algorithm.lossAvgMode, algorithm.epochs, algorithm.sft.coef]).toEqual(["token", 1, 0]);
   expect(aug).toEqual({
     grad: "none",
+    strategy: "random",
+    saliency: { model: null, layers: null, cache: null },
     mode: "raw",
     patchPx: 14,
     ratio: 0.6,

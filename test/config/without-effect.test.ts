@@ -86,6 +86,28 @@ test.each(cases)("%s is taken with %j and refused without", (setting, acting) =>
   expect(error.message).toContain(`command line: ${setting.split("=")[0] ?? ""}: has no effect without `);
 });
 
+const bySaliency = [...papo, "aug.strategy=saliency"];
+
+test.each([
+  ["aug.mode=patch", "aug.patchPx=28", "aug.patchPx=7", "aug.exact=false", "aug.per=response"],
+  ["aug.saliency.model=org/dinov2", "aug.saliency.layers=[1]", "aug.saliency.cache=a.saliency"],
+])("cells are drawn, or are the patches of saliency: %s ...", (...settings) => {
+  const [acting, idling] = settings[0] === "aug.mode=patch" ? [papo, bySaliency] : [bySaliency, papo];
+  for (const setting of settings) {
+    expect(runOf(minimal, ...acting, setting).notes.withoutEffect).toEqual([]);
+    const error = errorOf(() => runOf(minimal, ...idling, setting));
+    expect(error.message).toContain(
+      `command line: ${setting.split("=")[0] ?? ""}: has no effect without aug.strategy: `,
+    );
+  }
+});
+
+test("a recipe with the published cells takes masks by saliency", () => {
+  const words = ["qwen2_5_vl_3b_grpo_papo", "aug.strategy=saliency", "aug.ratio=0.4", "aug.fill=noise"];
+  expect(loadRunConfig(words).notes.withoutEffect).toEqual([]);
+  expect(errorOf(() => runOf(minimal, "aug.strategy=saliency")).message).toContain("aug.strategy: has no effect");
+});
+
 test("values that say off are right in every mode", () => {
   const off = ["algorithm.entropy.augCoef=0", "algorithm.klPrcp.coef=0", "algorithm.klPrcp.clipping=null"];
   expect(runOf(minimal, ...off, "aug.grad=none", "optim.minLrRatio=0").notes.withoutEffect).toEqual([]);

@@ -128,6 +128,7 @@ const modes: [name: string, words: string[], changed: string[], more?: string[]]
   ["means of responses", ["algorithm.lossAvgMode=seq"], ["algorithm.lossAvgMode=token"]],
   ["means of micro-batches", ["algorithm.lossAvgMode=reference", "optim.microBatchSize=2"], ["optim.microBatchSize=3"]],
   ["a masked picture a response", [...papo, "aug.per=response"], ["aug.per=prompt"], perception],
+  ["masks by saliency", [...papo, "aug.strategy=saliency"], ["aug.ratio=0.4"], perception],
   ["an exact share of the model's patches", patches, ["aug.exact=false"], perception],
   ["another share of the model's patches", patches, ["aug.ratio=0.4"], perception],
   ["noise in the model's patches", [...patches, "aug.fill=noise"], ["aug.fill=black"], perception],

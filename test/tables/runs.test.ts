@@ -92,8 +92,6 @@ test("runs that papo cannot make say why", () => {
     "grpo Qwen3-VL-2B",
     "grpo-noisyrollout 3B",
     "papo_g Qwen3-VL-2B",
-    "papo_g-gamma0.01-semantic 3B",
-    "papo_g-gamma0.01-semantic 7B",
     "papo_g-larger-beta 7B",
     "papo_g-noisyrollout 3B",
   ]);

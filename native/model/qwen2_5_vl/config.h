@@ -1,6 +1,7 @@
 // Sizes of a Qwen2.5-VL, as its config.json names them. lib/policy/model-config.ts reads and checks the file.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -22,6 +23,10 @@ struct VisionConfig {
 
   int64_t patch_numel() const { return in_channels * temporal_patch_size * patch_size * patch_size; }
   int64_t merge_unit() const { return spatial_merge_size * spatial_merge_size; }
+  // Else its attention stays within windows.
+  bool has_full_attention(int64_t block) const {
+    return std::find(fullatt_block_indexes.begin(), fullatt_block_indexes.end(), block) != fullatt_block_indexes.end();
+  }
   bool operator==(const VisionConfig&) const = default;
 };
 

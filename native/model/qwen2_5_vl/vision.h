@@ -11,4 +11,9 @@ namespace papo::qwen2_5_vl {
 at::Tensor encode_images(const at::Tensor& pixel_values_PF, const std::vector<GridThw>& grids,
                          const VisionWeights& weights, const VisionConfig& config, int64_t num_recomputed);
 
+// Attention that each patch of one picture has from the others, mean over heads and over `blocks`, which have full
+// attention: [rows * columns] float64, row-major. No later block is run, and no merger.
+at::Tensor patch_saliency(const at::Tensor& pixel_values_PF, const GridThw& grid, const VisionWeights& weights,
+                          const VisionConfig& config, const std::vector<int64_t>& blocks);
+
 }  // namespace papo::qwen2_5_vl

@@ -6,31 +6,13 @@ namespace {
 std::string block_prefix(int64_t index) { return "visual.blocks." + std::to_string(index) + "."; }
 std::string layer_prefix(int64_t index) { return "model.layers." + std::to_string(index) + "."; }
 
-void declare_vision(ParameterStore& store, const VisionConfig& c) {
-  store.declare("visual.patch_embed.proj.weight",
-                {c.hidden_size, c.in_channels, c.temporal_patch_size, c.patch_size, c.patch_size});
-  for (int64_t i = 0; i < c.depth; ++i) {
-    const auto p = block_prefix(i);
-    store.declare(p + "norm1.weight", {c.hidden_size});
-    store.declare(p + "attn.qkv.weight", {3 * c.hidden_size, c.hidden_size});
-    store.declare(p + "attn.qkv.bias", {3 * c.hidden_size});
-    store.declare(p + "attn.proj.weight", {c.hidden_size, c.hidden_size});
-    store.declare(p + "attn.proj.bias", {c.hidden_size});
-    store.declare(p + "norm2.weight", {c.hidden_size});
-    store.declare(p + "mlp.gate_proj.weight", {c.intermediate_size, c.hidden_size});
-    store.declare(p + "mlp.up_proj.weight", {c.intermediate_size, c.hidden_size}, false);
-    store.declare(p + "mlp.gate_proj.bias", {c.intermediate_size});
-    store.declare(p + "mlp.up_proj.bias", {c.intermediate_size}, false);
-    store.declare(p + "mlp.down_proj.weight", {c.hidden_size, c.intermediate_size});
-    store.declare(p + "mlp.down_proj.bias", {c.hidden_size});
-  }
+void declare_merger(ParameterStore& store, const VisionConfig& c) {
   const int64_t merged = c.hidden_size * c.merge_unit();
   store.declare("visual.merger.ln_q.weight", {c.hidden_size});
   store.declare("visual.merger.mlp.0.weight", {merged, merged});
   store.declare("visual.merger.mlp.0.bias", {merged});
   store.declare("visual.merger.mlp.2.weight", {c.out_hidden_size, merged});
   store.declare("visual.merger.mlp.2.bias", {c.out_hidden_size});
-  store.end_part();
 }
 
 void declare_language(ParameterStore& store, const TextConfig& c) {
@@ -58,12 +40,34 @@ void declare_language(ParameterStore& store, const TextConfig& c) {
 
 }  // namespace
 
+void declare_tower(ParameterStore& store, const VisionConfig& c) {
+  store.declare("visual.patch_embed.proj.weight",
+                {c.hidden_size, c.in_channels, c.temporal_patch_size, c.patch_size, c.patch_size});
+  for (int64_t i = 0; i < c.depth; ++i) {
+    const auto p = block_prefix(i);
+    store.declare(p + "norm1.weight", {c.hidden_size});
+    store.declare(p + "attn.qkv.weight", {3 * c.hidden_size, c.hidden_size});
+    store.declare(p + "attn.qkv.bias", {3 * c.hidden_size});
+    store.declare(p + "attn.proj.weight", {c.hidden_size, c.hidden_size});
+    store.declare(p + "attn.proj.bias", {c.hidden_size});
+    store.declare(p + "norm2.weight", {c.hidden_size});
+    store.declare(p + "mlp.gate_proj.weight", {c.intermediate_size, c.hidden_size});
+    store.declare(p + "mlp.up_proj.weight", {c.intermediate_size, c.hidden_size}, false);
+    store.declare(p + "mlp.gate_proj.bias", {c.intermediate_size});
+    store.declare(p + "mlp.up_proj.bias", {c.intermediate_size}, false);
+    store.declare(p + "mlp.down_proj.weight", {c.hidden_size, c.intermediate_size});
+    store.declare(p + "mlp.down_proj.bias", {c.hidden_size});
+  }
+}
+
 void declare_weights(ParameterStore& store, const Config& config) {
-  declare_vision(store, config.vision);
+  declare_tower(store, config.vision);
+  declare_merger(store, config.vision);
+  store.end_part();
   declare_language(store, config.text);
 }
 
-VisionWeights vision_weights(const ParameterStore& store, const VisionConfig& c) {
+VisionWeights tower_weights(const ParameterStore& store, const VisionConfig& c) {
   VisionWeights w;
   w.patch_embed = store.fused("visual.patch_embed.proj.weight", {c.hidden_size, c.patch_numel()});
   for (int64_t i = 0; i < c.depth; ++i) {
@@ -75,6 +79,11 @@ VisionWeights vision_weights(const ParameterStore& store, const VisionConfig& c)
                         store.fused(p + "mlp.gate_proj.bias", {2 * c.intermediate_size}),
                         store.param(p + "mlp.down_proj.weight"), store.param(p + "mlp.down_proj.bias")});
   }
+  return w;
+}
+
+VisionWeights vision_weights(const ParameterStore& store, const VisionConfig& c) {
+  auto w = tower_weights(store, c);
   w.merger_norm = store.param("visual.merger.ln_q.weight");
   w.merger_fc1 = store.param("visual.merger.mlp.0.weight");
   w.merger_fc1_bias = store.param("visual.merger.mlp.0.bias");

@@ -31,6 +31,9 @@ struct LanguageWeights {
 inline constexpr int kVisionPart = 0, kLanguagePart = 1;
 
 void declare_weights(ParameterStore& store, const Config& config);
+// The vision tower without its merger, and its weights, those of the merger undefined.
+void declare_tower(ParameterStore& store, const VisionConfig& config);
+VisionWeights tower_weights(const ParameterStore& store, const VisionConfig& config);
 VisionWeights vision_weights(const ParameterStore& store, const VisionConfig& config);
 LanguageWeights language_weights(const ParameterStore& store, const TextConfig& config);
 
