@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: which commands there are. Each command is one thin file beside this one; it imports what it needs
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
+import { registerAttention } from "./attention.ts";
 import { registerBench } from "./bench.ts";
 import { handleStdoutError } from "./broken-output.ts";
 import { registerCompare } from "./compare.ts";
@@ -25,6 +26,7 @@ process.stdout.on("error", handleStdoutError);
 process.stderr.on("error", () => undefined); // there is nowhere left to say so
 
 const program = createProgram();
+registerAttention(program);
 registerBench(program);
 registerCompare(program);
 registerConfig(program);

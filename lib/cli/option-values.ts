@@ -71,3 +71,13 @@ export const samplingOptions = {
       .default("cpu" as const),
   threads: () => new Option("--threads <count>", "threads of libtorch").argParser(integerFrom(1, 1024)),
 };
+
+/** Options of commands that read a data set's columns. */
+export const columnOptions = {
+  promptKey: () => new Option("--prompt-key <column>", "the question").default("problem"),
+  answerKey: () => new Option("--answer-key <column>", "the ground truth").default("answer"),
+  imageKey: () => new Option("--image-key <column>", "the list of pictures").default("images"),
+  idKey: () => new Option("--id-key <column>", "the row's unique id").default("id"),
+  imageDir: () =>
+    new Option("--image-dir <dir>", "folder that relative picture paths start from (default: the data file's)"),
+};
