@@ -2,6 +2,12 @@
 export * from "./errors.ts";
 export type * from "./types.ts";
 
+export { runAttention, type AttentionOptions } from "./analysis/attention/attention-run.ts";
+export { attentionResults, type AttentionSummary } from "./analysis/attention/attention-summary.ts";
+export { imageAttention, normalizedEntropy } from "./analysis/attention/image-attention.ts";
+export type { KlMap } from "./analysis/kl-map/kl-map.ts";
+export { measureKlMap, type KlMapOptions } from "./analysis/kl-map/measure-kl-map.ts";
+export { renderKlMap } from "./analysis/kl-map/page.ts";
 export { loadRunConfig, runConfigOf, type LoadOptions } from "./config/load.ts";
 export type { RunConfig } from "./config/schema.ts";
 export { openDataset, type Dataset, type DatasetOptions } from "./data/dataset.ts";

@@ -61,8 +61,13 @@ export async function evaluateBenchmarks(
   sayLeftOut(summary);
 }
 
+type SettingWords = Pick<
+  BenchmarkWords,
+  "settings" | "n" | "temperature" | "topP" | "topK" | "maxTokens" | "maxPromptTokens" | "seed" | "system" | "minPixels" | "maxPixels"
+>; // prettier-ignore
+
 /** What is written on the command line, over the preset's value, over the default. */
-async function settingsOf(words: BenchmarkWords, isGiven: (name: string) => boolean): Promise<EvaluationSettings> {
+export async function settingsOf(words: SettingWords, isGiven: (name: string) => boolean): Promise<EvaluationSettings> {
   const { defaultSettings, settingsPresets } = await import("../eval/benchmarks/settings.ts");
   const base = words.settings === undefined ? defaultSettings : settingsPresets[words.settings];
   const { n, temperature, topP, topK, maxTokens, maxPromptTokens, seed, system, minPixels, maxPixels } = words;

@@ -3,7 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { EvalSummary } from "../eval/eval-files.ts";
 import type { GraderName } from "../reward/grader-names.ts";
 import { type BenchmarkWords, evaluateBenchmarks } from "./eval-benchmarks.ts";
-import { graderOption, integerFrom, numberIn, samplingOptions } from "./option-values.ts";
+import { columnOptions, graderOption, integerFrom, numberIn, samplingOptions } from "./option-values.ts";
 
 /** `papo eval`: avg@n of a model over a data set or over benchmarks. */
 export function registerEval(program: Command): void {
@@ -50,11 +50,11 @@ export function registerEval(program: Command): void {
     .addOption(samplingOptions.minPixels())
     .addOption(samplingOptions.maxPixels())
     .option("--max-prompt-tokens <count>", "leave out longer prompts", integerFrom(1), 32_768)
-    .option("--prompt-key <column>", "the question", "problem")
-    .option("--answer-key <column>", "the ground truth", "answer")
-    .option("--image-key <column>", "the list of pictures", "images")
-    .option("--id-key <column>", "the row's unique id", "id")
-    .option("--image-dir <dir>", "folder that relative picture paths start from (default: the data file's)")
+    .addOption(columnOptions.promptKey())
+    .addOption(columnOptions.answerKey())
+    .addOption(columnOptions.imageKey())
+    .addOption(columnOptions.idKey())
+    .addOption(columnOptions.imageDir())
     .option("--max-skipped-share <share>", "share of unusable rows past which it stops", numberIn(0, 1), 0.05)
     .addOption(samplingOptions.dtype())
     .addOption(samplingOptions.device())

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: which commands there are. Each command is one thin file beside this one; it imports what it needs
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
+import { registerAttention } from "./attention.ts";
 import { registerBench } from "./bench.ts";
 import { handleStdoutError } from "./broken-output.ts";
 import { registerCompare } from "./compare.ts";
@@ -9,6 +10,7 @@ import { registerDoctor } from "./doctor.ts";
 import { registerEval } from "./eval.ts";
 import { registerGenerate } from "./generate.ts";
 import { registerGrade } from "./grade.ts";
+import { registerKlMap } from "./kl-map.ts";
 import { registerLeaks } from "./leaks.ts";
 import { registerMask } from "./mask.ts";
 import { registerPlan } from "./plan.ts";
@@ -27,6 +29,7 @@ process.stdout.on("error", handleStdoutError);
 process.stderr.on("error", () => undefined); // there is nowhere left to say so
 
 const program = createProgram();
+registerAttention(program);
 registerBench(program);
 registerCompare(program);
 registerConfig(program);
@@ -34,6 +37,7 @@ registerDoctor(program);
 registerEval(program);
 registerGenerate(program);
 registerGrade(program);
+registerKlMap(program);
 registerLeaks(program);
 registerMask(program);
 registerPlan(program);

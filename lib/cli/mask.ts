@@ -1,11 +1,9 @@
-import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
-import { Option } from "@commander-js/extra-typings";
-import type { Command } from "@commander-js/extra-typings";
+import { Option, type Command } from "@commander-js/extra-typings";
 import { maxImagePixels } from "../data/image-header.ts";
 import { ConfigError } from "../errors.ts";
 import type { ImageHandle } from "../native/binding.ts";
-import { integerFrom, numberIn } from "./option-values.ts";
+import { integerFrom, maskOptions } from "./option-values.ts";
+import { checkOutFile } from "./out-file.ts";
 import { pixelOptions, saliencyOptions, sourceOf, type SourceOptions } from "./saliency-options.ts";
 
 /** What a picture is enlarged to stays what one may have. */
@@ -19,19 +17,11 @@ export function registerMask(program: Command): void {
     .description("write a picture with its patch mask as PNG")
     .argument("<image>", "a PNG, JPEG, WebP, GIF or TIFF picture")
     .option("--out <file>", "the PNG to write (default: masked.png)", "masked.png")
-    .option("--ratio <number>", "share of cells that are masked", numberIn(0, 1), 0.6)
-    .option("--exact", "mask exactly floor(ratio x cells), in place of each cell with that chance")
-    .option("--patch-px <pixels>", "side of a cell", integerFrom(1, 65_536), 14)
-    .addOption(
-      new Option("--mode <mode>", "cells on the decoded picture, or on the model's patches")
-        .choices(["raw", "patch"] as const)
-        .default("raw" as const),
-    )
-    .addOption(
-      new Option("--fill <fill>", "what masked cells become")
-        .choices(["black", "mean", "noise"] as const)
-        .default("black" as const),
-    )
+    .addOption(maskOptions.ratio())
+    .addOption(maskOptions.exact())
+    .addOption(maskOptions.patchPx())
+    .addOption(maskOptions.mode())
+    .addOption(maskOptions.fill())
     .option("--seed <integer>", "the run's seed", index, 1)
     .option("--epoch <integer>", "the pass over the data set, from 0", index, 0)
     .option("--id <text>", "the example's id", "")
@@ -104,7 +94,5 @@ async function openSaliency(options: SourceOptions) {
 async function checkOptions({ out, minPixels, maxPixels }: { out: string; minPixels: number; maxPixels: number }) {
   if (minPixels > maxPixels)
     throw new ConfigError("--min-pixels", `expected at most --max-pixels (${maxPixels}), got ${minPixels}`);
-  const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true;
-  if (await isFolder(out)) throw new ConfigError("--out", `expected the name of a file, got the folder ${out}`);
-  if (!(await isFolder(dirname(out)))) throw new ConfigError("--out", `there is no folder ${dirname(out)}`);
+  await checkOutFile(out);
 }

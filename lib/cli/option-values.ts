@@ -71,3 +71,28 @@ export const samplingOptions = {
       .default("cpu" as const),
   threads: () => new Option("--threads <count>", "threads of libtorch").argParser(integerFrom(1, 1024)),
 };
+
+/** Options of commands that read a data set's columns. */
+export const columnOptions = {
+  promptKey: () => new Option("--prompt-key <column>", "the question").default("problem"),
+  answerKey: () => new Option("--answer-key <column>", "the ground truth").default("answer"),
+  imageKey: () => new Option("--image-key <column>", "the list of pictures").default("images"),
+  idKey: () => new Option("--id-key <column>", "the row's unique id").default("id"),
+  imageDir: () =>
+    new Option("--image-dir <dir>", "folder that relative picture paths start from (default: the data file's)"),
+};
+
+/** Options of commands that mask pictures: how the masked branch of the perception loss does. */
+export const maskOptions = {
+  ratio: () => new Option("--ratio <number>", "share of cells that are masked").argParser(numberIn(0, 1)).default(0.6),
+  exact: () => new Option("--exact", "mask exactly floor(ratio x cells), in place of each cell with that chance"),
+  patchPx: () => new Option("--patch-px <pixels>", "side of a cell").argParser(integerFrom(1, 65_536)).default(14),
+  mode: () =>
+    new Option("--mode <mode>", "cells on the decoded picture, or on the model's patches")
+      .choices(["raw", "patch"] as const)
+      .default("raw" as const),
+  fill: () =>
+    new Option("--fill <fill>", "what masked cells become")
+      .choices(["black", "mean", "noise"] as const)
+      .default("black" as const),
+};

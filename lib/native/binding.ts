@@ -501,6 +501,24 @@ export interface NativeModule {
     other: LogProbsHandle,
     estimator: KlEstimator,
   ): Promise<{ sums: Float64Array; means: Float64Array }>;
+  /** [R] KL of each token, packed response after response. */
+  klPerToken(logProbs: LogProbsHandle, other: LogProbsHandle, estimator: KlEstimator): Promise<Float64Array>;
+  /**
+   * Of each response, in batch order: [M] attention on each image token of its prompt, a mean over layers, heads and the
+   * rows that predict its tokens, alike; its sum is the share that goes to pictures. Progress counts groups. E_VALUE for
+   * a prompt without pictures or a response without tokens.
+   */
+  imageAttention(
+    policy: PolicyHandle,
+    batch: BatchHandle,
+    options: {
+      /** Rows a pass. */
+      readonly maxTokens: number;
+      /** Of attention scores that exist at a time; default 64 MiB. */
+      readonly chunkBytes?: number;
+    },
+    watch?: WatchOptions,
+  ): Promise<Float64Array[]>;
   /** REINFORCE++ advantages per token with the KL to the reference inside the reward; rewards [n] in batch order. */
   tokenAdvantages(
     oldLogProbs: LogProbsHandle,

@@ -7,6 +7,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   papo::export_policy(env, exports);
   papo::export_image(env, exports);
   papo::export_saliency(env, exports);
+  papo::export_analysis(env, exports);
 #ifdef PAPO_TESTING
   papo::export_objective(env, exports);
   papo::export_testing(env, exports);

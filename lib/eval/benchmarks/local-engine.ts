@@ -42,7 +42,7 @@ export class LocalEngine implements Engine {
   /** @throws {ConfigError} for a setting, {CheckpointError} for the checkpoint's files beside the weights */
   static async open(settings: EvaluationSettings, options: LocalEngineOptions): Promise<LocalEngine> {
     // The format prompt is in the rows already.
-    const opened = await openProcessor(options.model, forModel(settings, options), options.signal);
+    const opened = await openProcessor(options.model, samplingSettings(settings, options), options.signal);
     return new LocalEngine(opened, { settings, options, weights: await fingerprint(opened.dir) });
   }
 
@@ -53,7 +53,7 @@ export class LocalEngine implements Engine {
   async *generate(dataset: Dataset, options: GenerateOptions): AsyncGenerator<readonly Generated[]> {
     const { signal, onProgress, isDone, skips } = options;
     const { processor } = this.#opened;
-    using model = await openModel(this.#opened, forModel(this.#settings, this.#options), signal);
+    using model = await openModel(this.#opened, samplingSettings(this.#settings, this.#options), signal);
     const batches = new PromptBatches(dataset, processor, { batchSize: this.#options.batchSize ?? 32, isDone, skips, signal }); // prettier-ignore
     const lengths = new ResponseLengths();
     for await (const { prompts } of batches) {
@@ -74,7 +74,11 @@ export class LocalEngine implements Engine {
   }
 }
 
-function forModel(settings: EvaluationSettings, options: LocalEngineOptions): SamplingSettings {
+/** Settings of an evaluation as a model is opened with them. */
+export function samplingSettings(
+  settings: EvaluationSettings,
+  options: Omit<LocalEngineOptions, "model">,
+): SamplingSettings {
   const { maxTokens, maxPromptTokens, seed, system, minPixels, maxPixels } = settings;
   return {
     ...{ maxTokens, maxPromptTokens, seed },
