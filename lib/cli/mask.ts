@@ -2,6 +2,7 @@ import { Option, type Command } from "@commander-js/extra-typings";
 import { maxImagePixels } from "../data/image-header.ts";
 import { ConfigError } from "../errors.ts";
 import type { ImageHandle } from "../native/binding.ts";
+import type { MaskSettings } from "../processor/mask-picture.ts";
 import { integerFrom, maskOptions } from "./option-values.ts";
 import { checkOutFile } from "./out-file.ts";
 import { pixelOptions, saliencyOptions, sourceOf, type SourceOptions } from "./saliency-options.ts";
@@ -39,14 +40,12 @@ export function registerMask(program: Command): void {
     .addOption(saliencyOptions.policy())
     .addOption(saliencyOptions.layers())
     .action(async (image, options, command) => {
-      const [{ writeFileAtomic }, { maskPicture }, { defaultImageSpec }] = await Promise.all([
-        import("../trainer/durable-file.ts"),
-        import("../processor/mask-picture.ts"),
-        import("../processor/image-size.ts"),
-      ]);
+      const { writeFileAtomic } = await import("../trainer/durable-file.ts");
+      const { maskPicture } = await import("../processor/mask-picture.ts");
+      const { defaultImageSpec } = await import("../processor/image-size.ts");
       await checkOptions(options);
       checkStrategy(options.strategy, (name) => command.getOptionValueSource(name) === "cli");
-      using model = options.strategy === "saliency" ? await openSaliency(options) : undefined;
+      const saliency = options.strategy === "saliency" ? await saliencyOf(options) : {};
       const { mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex } = options;
       const { png, width, height } = await maskPicture(image, {
         patchMask: {
@@ -56,7 +55,7 @@ export function registerMask(program: Command): void {
         },
         imageSpec: defaultImageSpec({ trainerMinPixels: options.minPixels, trainerMaxPixels: options.maxPixels }),
         exifRotate: options.exifRotate === true,
-        ...(model && { imageSpec: model.imageSpec, rank: (picture) => model.rank(picture) }),
+        ...saliency,
       });
       await writeFileAtomic(options.out, png);
       process.stdout.write(`${options.out}: ${width} x ${height} px\n`);
@@ -65,7 +64,7 @@ export function registerMask(program: Command): void {
 
 const ofStrategy = {
   random: ["model", "policy", "layers"],
-  saliency: ["mode", "patchPx", "exact", "epoch", "id", "imageIndex", "responseIndex"],
+  saliency: ["mode", "patchPx", "exact"],
 } as const;
 
 /** @throws {ConfigError} for an option that the strategy has no use for */
@@ -76,18 +75,17 @@ function checkStrategy(strategy: keyof typeof ofStrategy, isGiven: (name: string
   throw new ConfigError(name, `has no effect with --strategy ${strategy}`);
 }
 
-/** The model, and how pictures are given to the policy whose tower it is. */
-async function openSaliency(options: SourceOptions) {
+/** How the patches of the one picture are ranked, and how pictures are given to the policy whose tower it is. */
+async function saliencyOf(options: SourceOptions): Promise<Pick<MaskSettings, "imageSpec" | "rank">> {
   const { SaliencyModel } = await import("../saliency/saliency-model.ts");
   const source = await sourceOf(options);
-  const model = await SaliencyModel.open(source, "cpu");
-  return {
-    imageSpec: source.imageSpec,
-    rank: (picture: ImageHandle) => model.rank(picture),
-    [Symbol.dispose]: () => {
+  const rank = async (picture: ImageHandle) => {
+    const model = await SaliencyModel.open(source, "cpu");
+    return await model.rank(picture).finally(() => {
       model[Symbol.dispose]();
-    },
+    });
   };
+  return { imageSpec: source.imageSpec, rank };
 }
 
 /** Before any work. @throws {ConfigError} naming the option */
