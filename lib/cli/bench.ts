@@ -1,5 +1,5 @@
 import { type Command, Option } from "@commander-js/extra-typings";
-import { integerFrom, numberIn } from "./option-values.ts";
+import { integerFrom, numberIn, samplingOptions } from "./option-values.ts";
 
 export function registerBench(program: Command): void {
   const bench = program.command("bench").description("measure papo on this machine");
@@ -30,6 +30,13 @@ function registerStep(bench: Command): void {
     .option("--micro-tokens <rows>", "rows of a micro-batch; default: 1024, or those of the largest group", from(1))
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
     .addOption(dtype())
+    .addOption(samplingOptions.device())
+    .option("--random-weights", "draw weights for the folder's config.json, whose weight files are not needed", false)
+    .addOption(
+      new Option("--optimizer <strategy>", "adamw_bf16 takes half the memory")
+        .choices(["adamw", "adamw_bf16"] as const)
+        .default("adamw"),
+    )
     .option("--lengths <list>", "cut the responses to these lengths, round and round: 128,7,64")
     .addOption(
       new Option(
@@ -60,6 +67,8 @@ function registerRollout(bench: Command): void {
     .option("--threads <count>", "threads of libtorch", from(1), 2)
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
     .addOption(dtype())
+    .addOption(samplingOptions.device())
+    .option("--random-weights", "draw weights for the folder's config.json, whose weight files are not needed", false)
     .option("--json", "print the JSON line only")
     .action(async (model, workload, options) => {
       const { benchRollout } = await import("../bench/rollout-command.ts");

@@ -68,7 +68,7 @@ async function openParts(run: OpenedRun): Promise<LoopParts> {
   });
   const klController = new KlController(config.algorithm.klRef);
   const checkpoint: CheckpointParts = { optimizer, stream, klController, sideFileDirs: run.sideFileDirs };
-  const flopMeter = await FlopMeter.create("cpu");
+  const flopMeter = await FlopMeter.create(config.trainer.device);
   const stepper = new SupervisedStepper({ config, optimizer, stream, processor, flopMeter, totalSteps });
   return {
     stepper,

@@ -31,6 +31,9 @@ struct DeviceGraph::Recorded {
 
 DeviceGraph::DeviceGraph(std::function<void()> work, const GraphMemory& memory)
     : recorded_(std::make_unique<Recorded>()) {
+#ifdef PAPO_TESTING
+  ++kernel_launches["graph recorded"];
+#endif
   const RecordingScope scope;
   work();  // libraries set themselves up at their first calls, which cannot be captured
   const FlopCounts before = flop_counts;
@@ -52,6 +55,9 @@ DeviceGraph::DeviceGraph(std::function<void()> work, const GraphMemory& memory)
 }
 
 void DeviceGraph::replay() {
+#ifdef PAPO_TESTING
+  ++kernel_launches["graph replayed"];
+#endif
   recorded_->graph.replay();
   for (size_t phase = 0; phase < kNumFlopPhases; ++phase) flop_counts[phase] += recorded_->flops[phase];
 }

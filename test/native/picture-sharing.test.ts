@@ -15,6 +15,7 @@ import { loadNative, packageRoot } from "../../lib/native/load.ts";
 import { visionFlops, visionPassFlops } from "../../lib/plan/flops.ts";
 import type { GridThw } from "../../lib/plan/flops.ts";
 import { planLoad } from "../../lib/policy/checkpoint-folder.ts";
+import { kernelDevice } from "../support/kernel-device.ts";
 import { fullSpec, testing } from "../support/objective.ts";
 import {
   batchOf,
@@ -91,7 +92,7 @@ beforeEach(async () => {
   await native.takeFlops();
 });
 
-test.each<Partial<PolicyOptions>>([{}, { freezeVisionTower: true }, { dtype: "bfloat16" }, { device: "emulated" }])(
+test.each<Partial<PolicyOptions>>([{}, { freezeVisionTower: true }, { dtype: "bfloat16" }, { device: kernelDevice }])(
   "scoring takes the rollout's embeddings, and its log-probs are those of fresh pictures to the bit: %j",
   async (options) => {
     const policy = await tinyPolicy(options);
@@ -122,7 +123,7 @@ describe("embeddings are of the weights that the tower has", () => {
   type Change = readonly [string, (policy: PolicyHandle) => Promise<void>, Partial<PolicyOptions>];
   const changes: readonly Change[] = [
     ["an optimizer step", move, {}],
-    ["an optimizer step by the kernels", move, { device: "emulated" }],
+    ["an optimizer step by the kernels", move, { device: kernelDevice }],
     ["reading a checkpoint", readFixture, {}],
     ["another initialisation", (policy) => native.initializeWeights(policy, 77), {}],
     ["other values", (policy) => setWeight(policy, "visual.merger.mlp.2.bias", (index) => Math.cos(index)), {}],
@@ -195,7 +196,7 @@ describe("a reference", () => {
     const name = "visual.blocks.1.attn.proj.bias";
     await setWeight(differs, name, (index) => (index === 7 ? 0.25 : 0.1 * Math.sin(index + 1)));
     expect(await native.shareVisionTower(differs, policy)).toBe(false);
-    for (const options of [{ dtype: "bfloat16" }, { device: "emulated" }] as const)
+    for (const options of [{ dtype: "bfloat16" }, { device: kernelDevice }] as const)
       expect(await native.shareVisionTower(await tinyPolicy({ ...options, trained: false }), policy)).toBe(false);
     const shared = groups();
     await logProbs(policy, shared);
