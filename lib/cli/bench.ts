@@ -81,10 +81,11 @@ function registerOps(bench: Command): void {
     .command("ops")
     .description("check single ops against their composed references and time both; a build with PAPO_TESTING alone")
     .addOption(
-      new Option("--size <name>", "of the peer's models, or of the 3B's layers (10 GB of memory)")
-        .choices(["s", "m", "3b"] as const)
+      new Option("--size <name>", "of the peer's models, or of the 3B's layers (10 GB of memory; 3b-update: 40 GB)")
+        .choices(["s", "m", "3b", "3b-update"] as const)
         .default("s"),
     )
+    .addOption(samplingOptions.device())
     .option("--ops <list>", "these alone: linear,group_attention,...")
     .option("--seconds <number>", "each form of an op runs so long, three times or more", numberIn(0.001, 60), 0.3)
     .option("--threads <count>", "threads of libtorch", from(1), 2)
