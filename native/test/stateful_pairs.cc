@@ -53,11 +53,11 @@ struct ComposedAdamw {
 
 OpPair head_gradient_pair(const OpSpec& spec) {
   const int64_t vocab = spec.size("vocab"), rows = spec.size("rows"), width = spec.size("width");
-  const auto targets = at::randint(vocab, {rows}, at::kLong);
+  const auto targets = to_device(at::randint(vocab, {rows}, at::kLong));
   OpPair op;
   op.gradient_in_forward = true;
-  op.inputs = {{"hidden", at::randn({rows, width}, at::kDouble).to(spec.dtype)}};
-  op.weights = {{"head", at::randn({vocab, width}, at::kDouble).to(spec.dtype)}};
+  op.inputs = {{"hidden", to_device(at::randn({rows, width}, at::kDouble).to(spec.dtype))}};
+  op.weights = {{"head", to_device(at::randn({vocab, width}, at::kDouble).to(spec.dtype))}};
   op.kernel = [=](const Tensors& in, const Params& w) {
     return Named{{"logProbs", HeadGradientOfWave::apply(in[0], w[0], targets)}};
   };

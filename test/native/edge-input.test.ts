@@ -104,7 +104,7 @@ describe("a response of 2,048 tokens among short ones", () => {
       }),
     );
     if (!cpu || !emulated) throw new Error("two devices");
-    expect(largestDifference(emulated.scored, cpu.scored)).toBeLessThan(1e-5);
+    expect(largestDifference(emulated.scored, cpu.scored)).toBeLessThan(2e-5);
     expect(gradientDifference(emulated.gradient, cpu.gradient)).toBeLessThan(1e-4);
   });
 

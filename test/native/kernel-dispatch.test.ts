@@ -378,6 +378,16 @@ test.skipIf(onCuda)("a device that this build does not have is refused", async (
   });
 });
 
+test.skipIf(!onCuda)("log-probs of another device are refused", async () => {
+  const groups = mixedGroups();
+  const scores = await nearLogProbs(await tinyPolicy(), groups, {});
+  const policy = await tinyPolicy({ device: kernelDevice });
+  await expect(update(policy, groups, plainSpec, { oldLogProbs: scores.oldLogProbs })).rejects.toMatchObject({
+    code: "E_VALUE",
+    message: "[forward_backward] log-probs: expected those of the policy's device",
+  });
+});
+
 test("an unknown device and float64 off the CPU are refused", async () => {
   await expect(tinyPolicy({ device: "tpu" as "cpu" })).rejects.toMatchObject({ code: "E_VALUE" });
   await expect(tinyPolicy({ device: kernelDevice, dtype: "float64" })).rejects.toMatchObject({
