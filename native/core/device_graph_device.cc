@@ -18,11 +18,15 @@ class RecordingScope {
 
 #ifdef PAPO_CUDA
 
-// A stream of its own, since the default one cannot be captured.
 struct GraphMemory::State {
   c10::MempoolId_t pool = at::cuda::graph_pool_handle();
-  c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
 };
+
+// Not the default one, which cannot be captured. One for all, since cuBLAS keeps 32 MiB for each stream that it meets.
+c10::cuda::CUDAStream recording_stream() {
+  static const auto stream = c10::cuda::getStreamFromPool();
+  return stream;
+}
 
 struct DeviceGraph::Recorded {
   at::cuda::CUDAGraph graph;
@@ -37,7 +41,7 @@ DeviceGraph::DeviceGraph(std::function<void()> work, const GraphMemory& memory)
   const RecordingScope scope;
   work();  // libraries set themselves up at their first calls, which cannot be captured
   const FlopCounts before = flop_counts;
-  const c10::cuda::CUDAStreamGuard on_stream(memory.state_->stream);
+  const c10::cuda::CUDAStreamGuard on_stream(recording_stream());
   // Other threads may allocate meanwhile.
   recorded_->graph.capture_begin(memory.state_->pool, cudaStreamCaptureModeThreadLocal);
   try {
