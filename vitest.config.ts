@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { hasCudaDriver } from "./lib/native/cuda-driver.ts";
 
-// Where a driver makes papo prefer the CUDA build, the tests still are the CPU build's; test/gpu asks for the other.
+// Where a driver makes papo prefer the CUDA build, the tests still are the CPU build's, unless PAPO_NATIVE names another;
+// test/gpu asks for the other.
 const cpuBuild = join(import.meta.dirname, "build", "Release", "papo.node");
 const hasCudaBuild = existsSync(join(import.meta.dirname, "build-cuda", "Release", "papo.node"));
 
@@ -15,7 +16,7 @@ export default defineConfig({
     // Two workers on two cores: threads that spin at barriers would fight each other.
     env: {
       ...{ OMP_WAIT_POLICY: "passive", OMP_NUM_THREADS: "2" },
-      ...(hasCudaBuild && hasCudaDriver() ? { PAPO_NATIVE: cpuBuild } : {}),
+      ...(hasCudaBuild && hasCudaDriver() && !process.env.PAPO_NATIVE ? { PAPO_NATIVE: cpuBuild } : {}),
     },
     projects: [
       {

@@ -1,7 +1,8 @@
-// The sizes at which single ops are measured: those of an update of the peer's models s and m, and of the 3B's layers.
-import type { OpName, OpSpec } from "../native/binding.ts";
+// The sizes at which single ops are measured: those of an update of the peer's models s and m, of the 3B's layers with
+// few rows, and with those of a micro-batch of two groups.
+import type { DeviceName, OpName, OpSpec } from "../native/binding.ts";
 
-export type SizeName = "s" | "m" | "3b";
+export type SizeName = "s" | "m" | "3b" | "3b-update";
 
 interface Sizes {
   readonly hidden: number;
@@ -35,6 +36,10 @@ const sizes: Readonly<Record<SizeName, Sizes>> = {
     ...{ hidden: 2048, inner: 11_008, heads: 16, kvHeads: 2, headSize: 128, vocab: 151_936 },
     ...{ rows: 256, predicted: 64, weights: 200e6, groups: [five(600, 100)] },
   },
+  "3b-update": {
+    ...{ hidden: 2048, inner: 11_008, heads: 16, kvHeads: 2, headSize: 128, vocab: 151_936 },
+    ...{ rows: 7390, predicted: 2048, weights: 400e6, groups: [five(1200, 499), five(1200, 499)] },
+  },
 };
 
 /** Responses decoded together, by eight prompts. */
@@ -48,8 +53,11 @@ export interface OpCase {
   readonly spec: OpSpec;
 }
 
-/** Every op at a size, in the order of a training step's layer. */
-export function opCases(size: SizeName, seed = 0): OpCase[] {
+/** Ops whose pairs are the CPU's own; a device's kernels for them are measured by `papo bench rollout`. */
+const onCpuAlone: ReadonlySet<OpName> = new Set(["row_linear", "decode_attention", "sampler"]);
+
+/** Every op of a device at a size, in the order of a training step's layer; on CUDA in bfloat16 but for the optimizer. */
+export function opCases(size: SizeName, device: DeviceName = "cpu", seed = 0): OpCase[] {
   const { hidden, inner, heads, kvHeads, headSize, vocab, rows, predicted, weights, groups } = sizes[size];
   const attention = { heads, kvHeads, headSize };
   const [attended, allHeads] = [heads * headSize, heads + 2 * kvHeads];
@@ -62,7 +70,7 @@ export function opCases(size: SizeName, seed = 0): OpCase[] {
     ["layer_input", "layer_input", { rows, width: hidden, heads: allHeads, rotated: heads + kvHeads, headSize }],
     ["group_attention", "group_attention", attention, groups],
     ["layer_output", "layer_output", { rows, width: hidden, inner, attended, bias: 0 }],
-    ["token_log_probs", "token_log_probs", headSizes({ rows: predicted, width: hidden, vocab })],
+    ["token_log_probs", "token_log_probs", headSizes({ rows: predicted, width: hidden, vocab }, device)],
     ["head gradient", "head_gradient", { rows: predicted, width: hidden, vocab }],
     ["adamw", "adamw", { weights }],
     ["row_linear", "row_linear", { rows: decoded, in: hidden, out: 2 * inner, bias: 0, keepPanels: 1 }],
@@ -70,17 +78,19 @@ export function opCases(size: SizeName, seed = 0): OpCase[] {
     ["decode_attention", "decode_attention", attention, decodeGroups],
     ["sampler", "sampler", { rows: decoded, vocab, topP: 0.99 }],
   ];
-  return cases.map(([label, op, numbers, caseGroups]) => ({
+  const ofDevice = device === "cpu" ? cases : cases.filter(([, op]) => !onCpuAlone.has(op));
+  return ofDevice.map(([label, op, numbers, caseGroups]) => ({
     label,
     op,
     spec: {
-      ...{ dtype: "float32", seed, sizes: { ...numbers, trained: 1 } },
+      ...{ dtype: device === "cuda" && op !== "adamw" ? "bfloat16" : "float32", device },
+      ...{ seed, sizes: { ...numbers, trained: 1 } },
       ...(caseGroups ? { groups: caseGroups } : {}),
     },
   }));
 }
 
-/** 6 MiB of logits at a time: the default of the native op. */
-function headSizes(numbers: Record<string, number>): Record<string, number> {
-  return { ...numbers, temperature: 1, entropy: 0, tileBytes: 6 * 2 ** 20 };
+/** 6 MiB of logits at a time, 224 MiB on a device: the defaults of the native op. */
+function headSizes(numbers: Record<string, number>, device: DeviceName): Record<string, number> {
+  return { ...numbers, temperature: 1, entropy: 0, tileBytes: (device === "cpu" ? 6 : 224) * 2 ** 20 };
 }

@@ -1,4 +1,6 @@
 import { ConfigError } from "../errors.ts";
+import type { DeviceName } from "../native/binding.ts";
+import { deviceName } from "../native/device-name.ts";
 import { setThreads } from "../trainer/threads.ts";
 import { opCases, type OpCase, type SizeName } from "./op-cases.ts";
 import { benchOp, type Ceilings, measureCeilings, type OpReport, type OpTiming } from "./ops.ts";
@@ -6,6 +8,7 @@ import { textTable } from "../trainer/terminal.ts";
 
 export interface OpsCommandOptions {
   readonly size: SizeName;
+  readonly device: DeviceName;
   readonly threads: number;
   /** Of each form of an op. */
   readonly seconds: number;
@@ -19,14 +22,14 @@ export interface OpsCommandOptions {
  * @returns the exit code: 1 when an op differs from its composed reference
  */
 export async function benchOps(options: OpsCommandOptions): Promise<number> {
-  const { size, threads, json } = options;
-  const cases = chosen(opCases(size), options.ops);
+  const { size, device, threads, json } = options;
+  const cases = chosen(opCases(size, device), options.ops);
   await setThreads(threads, "--threads");
-  const ceilings = await measureCeilings();
+  const ceilings = await measureCeilings(device);
   const say = (text: string): void => {
     if (json !== true) console.log(text);
   };
-  say(ceilingText(ceilings, threads));
+  say(ceilingText(ceilings, device, threads));
   const reports: OpReport[] = [];
   for (const each of cases) {
     const report = await benchOp(each, options.seconds, ceilings);
@@ -36,7 +39,8 @@ export async function benchOps(options: OpsCommandOptions): Promise<number> {
   }
   const timings = reports.flatMap((report) => report.timings);
   say(["", ...opTable(timings)].join("\n"));
-  if (json === true) console.log(JSON.stringify({ size, threads, ...ceilings, ops: reports }));
+  if (json === true)
+    console.log(JSON.stringify({ size, device: deviceName(device), threads, ...ceilings, ops: reports }));
   return reports.every(({ passed }) => passed) ? 0 : 1;
 }
 
@@ -50,8 +54,10 @@ function chosen(cases: readonly OpCase[], names: string | undefined): readonly O
   return cases.filter(({ op }) => wanted.includes(op));
 }
 
-function ceilingText({ productRate, memoryRate }: Ceilings, threads: number): string {
+function ceilingText({ productRate, memoryRate }: Ceilings, device: DeviceName, threads: number): string {
   const [product, memory] = [(productRate / 1e9).toFixed(0), (memoryRate / 1e9).toFixed(1)];
+  if (device === "cuda")
+    return `ceilings of ${deviceName(device)}: bfloat16 products ${product} GFLOP/s, copying ${memory} GB/s\n`;
   return `ceilings with ${threads} threads: float32 products ${product} GFLOP/s, reading memory ${memory} GB/s\n`;
 }
 

@@ -1,18 +1,18 @@
 // Single ops against their composed references and against what the machine can do at best.
 import { NativeError } from "../errors.ts";
-import type { NativeTesting, OpBench } from "../native/binding.ts";
+import type { DeviceName, NativeTesting, OpBench } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import type { OpCase } from "./op-cases.ts";
 
-/** Largest difference over the largest value that float32 rounding explains at these sizes. */
-const tolerance = 1e-4;
+/** Largest difference over the largest value that rounding explains at these sizes. */
+const tolerances = { float32: 1e-4, bfloat16: 0.03, float64: 1e-4 } as const;
 
 /** What the machine can do at best, measured. */
 export interface Ceilings {
-  /** FLOP/s of a float32 product. */
+  /** FLOP/s of a float32 product, on CUDA of a bfloat16 one. */
   readonly productRate: number;
-  /** Bytes/s read from memory. */
+  /** Bytes/s read from memory, on CUDA read and written. */
   readonly memoryRate: number;
 }
 
@@ -38,9 +38,9 @@ export interface OpReport {
   readonly timings: readonly OpTiming[];
 }
 
-export async function measureCeilings(): Promise<Ceilings> {
+export async function measureCeilings(device: DeviceName): Promise<Ceilings> {
   const native = loadNative();
-  return { productRate: await native.productRate(), memoryRate: await native.memoryRate() };
+  return { productRate: await native.productRate(device), memoryRate: await native.memoryRate(device) };
 }
 
 /**
@@ -62,7 +62,7 @@ export async function benchOp({ label, op, spec }: OpCase, seconds: number, ceil
   return {
     op: label,
     difference,
-    passed: difference <= tolerance,
+    passed: difference <= tolerances[spec.dtype],
     timings: parts.map((part) => timing(label, part, ceilings)),
   };
 }

@@ -1,16 +1,16 @@
 import { ConfigError } from "../errors.ts";
+import { deviceName } from "../native/device-name.ts";
 import { setThreads } from "../trainer/threads.ts";
+import type { PolicyBenchOptions } from "./open-policy.ts";
 import { runRolloutBench, type RolloutTiming } from "./rollout.ts";
 import { textTable } from "../trainer/terminal.ts";
 
-export interface RolloutCommandOptions {
+export interface RolloutCommandOptions extends PolicyBenchOptions {
   /** Counts, separated by commas. */
   readonly n: string;
   readonly concurrent: string;
   readonly response: number;
   readonly threads: number;
-  readonly dtype: "float32" | "bfloat16";
-  readonly seed: number;
   readonly json?: boolean | undefined;
 }
 
@@ -19,12 +19,12 @@ export interface RolloutCommandOptions {
  * @throws {ConfigError} for an option, {CheckpointError} for the folder, {DataError} for the workload
  */
 export async function benchRollout(model: string, workload: string, options: RolloutCommandOptions): Promise<void> {
-  const { response, threads, dtype, seed } = options;
+  const { response, threads, dtype, device } = options;
   const [n, concurrent] = [counts("--n", options.n), counts("--concurrent", options.concurrent)];
   await setThreads(threads, "--threads");
-  const runs = await runRolloutBench(model, workload, { n, concurrent, response, dtype, seed });
+  const runs = await runRolloutBench(model, workload, { ...options, n, concurrent });
   if (options.json !== true) console.log(rolloutTable(runs).join("\n"));
-  console.log(JSON.stringify({ response, threads, dtype, runs }));
+  console.log(JSON.stringify({ response, threads, dtype, device: deviceName(device), runs }));
 }
 
 /** @throws {ConfigError} for anything but integers from 1, separated by commas */

@@ -1,22 +1,20 @@
 // Sampling speed against the number of responses a prompt and the number decoded together.
 import { loadNative } from "../native/load.ts";
 import { readModelConfig } from "../policy/model-config.ts";
-import { Policy } from "../policy/policy.ts";
 import { readImageSpec } from "../processor/image-size.ts";
 import { releasePrompt } from "../processor/processor.ts";
 import { promptInput, purposes } from "../rollout/rollout.ts";
 import { Disposal } from "../trainer/disposal.ts";
+import { openForBench, type PolicyBenchOptions } from "./open-policy.ts";
 import { loadWorkload } from "./workload.ts";
 
-export interface RolloutBenchOptions {
+export interface RolloutBenchOptions extends PolicyBenchOptions {
   /** Responses a prompt, one run each. */
   readonly n: readonly number[];
   /** Responses decoded together, one run each. */
   readonly concurrent: readonly number[];
   /** Tokens of each response. */
   readonly response: number;
-  readonly dtype: "float32" | "bfloat16";
-  readonly seed: number;
 }
 
 export interface RolloutTiming {
@@ -49,7 +47,7 @@ export async function runRolloutBench(
   open.defer(() => {
     prompts.forEach(releasePrompt);
   });
-  const policy = open.use(await Policy.open(dir, { dtype: options.dtype }));
+  const policy = open.use(await openForBench(dir, options));
   const { imageTokenId, videoTokenId, visionStartTokenId, visionEndTokenId } = config;
   const inputs = prompts.map(promptInput);
   const sampled = async (n: number, concurrent: number, maxTokens: number): Promise<[number, number]> => {

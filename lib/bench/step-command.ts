@@ -1,19 +1,21 @@
 import { writeFile } from "node:fs/promises";
 import { ConfigError } from "../errors.ts";
+import type { AdamwSpec } from "../native/binding.ts";
+import { deviceName } from "../native/device-name.ts";
 import { loadNative } from "../native/load.ts";
 import { limitTensorMemory } from "../trainer/tensor-memory.ts";
 import { setThreads } from "../trainer/threads.ts";
+import type { PolicyBenchOptions } from "./open-policy.ts";
 import { runStepBench, type StepBenchResult } from "./step.ts";
 
-export interface StepCommandOptions {
+export interface StepCommandOptions extends PolicyBenchOptions {
+  readonly optimizer: AdamwSpec["strategy"];
   readonly n: number;
   readonly response: number;
   readonly mini: number;
   readonly steps: number;
   readonly threads: number;
   readonly microTokens?: number | undefined;
-  readonly seed: number;
-  readonly dtype: "float32" | "bfloat16";
   readonly lengths?: string | undefined;
   readonly activationCheckpoint: "true" | "false" | "auto";
   readonly memoryGib?: number | undefined;
@@ -39,7 +41,10 @@ export async function benchStep(model: string, workload: string, options: StepCo
   if (options.record !== undefined) await writeFile(options.record, JSON.stringify(record));
   if (options.json !== true) console.log(phaseTable(result));
   console.log(
-    JSON.stringify({ ...result, torch: loadNative().runtimeInfo().torchVersion, threads, dtype: options.dtype }),
+    JSON.stringify({
+      ...{ ...result, torch: loadNative().runtimeInfo().torchVersion, threads, dtype: options.dtype },
+      device: deviceName(options.device),
+    }),
   );
 }
 

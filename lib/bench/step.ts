@@ -4,6 +4,7 @@ import { groupAdvantages } from "../algorithm/advantage.ts";
 import { tokenWeights } from "../algorithm/loss-weights.ts";
 import { PhiloxStream } from "../data/philox.ts";
 import type {
+  AdamwSpec,
   BatchHandle,
   LogProbsHandle,
   LossReport,
@@ -15,17 +16,19 @@ import type {
 } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
 import { readModelConfig } from "../policy/model-config.ts";
-import { Policy } from "../policy/policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import { readImageSpec } from "../processor/image-size.ts";
 import { releasePrompt } from "../processor/processor.ts";
 import { promptInput, purposes } from "../rollout/rollout.ts";
 import { Disposal } from "../trainer/disposal.ts";
 import { StepHandles } from "../trainer/step-handles.ts";
 import { peakMemoryBytes } from "../trainer/system-info.ts";
+import { takeTensorPeak } from "../trainer/tensor-memory.ts";
 import type { Prompt } from "../types.ts";
+import { openForBench, type PolicyBenchOptions } from "./open-policy.ts";
 import { loadWorkload } from "./workload.ts";
 
-export interface StepBenchOptions {
+export interface StepBenchOptions extends PolicyBenchOptions {
   /** Responses a prompt. */
   readonly n: number;
   /** Tokens of each response. */
@@ -35,8 +38,7 @@ export interface StepBenchOptions {
   /** Responses an optimizer step, a multiple of n; 0: all of them. */
   readonly mini: number;
   readonly steps: number;
-  readonly dtype: "float32" | "bfloat16";
-  readonly seed: number;
+  readonly optimizer: AdamwSpec["strategy"];
   /** Rows a micro-batch; default: 1,024, or those of the largest group, which a smaller one would cut. */
   readonly maxTokens?: number | undefined;
   readonly checkpointActivations: PolicyOptions["checkpointActivations"];
@@ -88,7 +90,7 @@ const loss: LossSpec = {
   entropy: "sampled",
   sftCoef: 0,
 };
-const adamw = { strategy: "adamw", beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 1e-2 } as const;
+const adamw = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 1e-2 } as const;
 const learningRate = 1e-6;
 const maxGradNorm = 1;
 const sampling = { temperature: 1, topP: 0.99, topK: -1 };
@@ -109,10 +111,10 @@ export async function runStepBench(
   open.defer(() => {
     prompts.forEach(releasePrompt);
   });
-  const { dtype, checkpointActivations } = options;
-  const policy = open.use(await Policy.open(dir, { dtype, trained: true, checkpointActivations }));
-  const reference = open.use(await Policy.open(dir, { dtype }));
-  const optimizer = await loadNative().createOptimizer(policy.handle, adamw);
+  const { checkpointActivations } = options;
+  const policy = open.use(await openForBench(dir, options, { trained: true, checkpointActivations }));
+  const reference = open.use(await openForBench(dir, options));
+  const optimizer = await loadNative().createOptimizer(policy.handle, { ...adamw, strategy: options.optimizer });
   open.defer(() => {
     loadNative().dispose(optimizer);
   });
@@ -313,11 +315,11 @@ class StepBench {
   }
 
   async #measure<T>(phase: Phase, run: () => Promise<T>): Promise<T> {
-    await this.#native.takeMemoryPeak(); // what came before is not the phase's
+    await takeTensorPeak(this.#parts.options.device); // what came before is not the phase's
     const startMs = performance.now();
     const value = await run();
     this.#ms[phase] += performance.now() - startMs;
-    this.#peakBytes[phase] = Math.max(this.#peakBytes[phase], (await this.#native.takeMemoryPeak()).main);
+    this.#peakBytes[phase] = Math.max(this.#peakBytes[phase], await takeTensorPeak(this.#parts.options.device));
     return value;
   }
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from "@commander-js/extra-typings";
-import { integerFrom, numberIn } from "./option-values.ts";
+import { integerFrom, numberIn, samplingOptions } from "./option-values.ts";
 
 export function registerBench(program: Command): void {
   const bench = program.command("bench").description("measure papo on this machine");
@@ -30,6 +30,13 @@ function registerStep(bench: Command): void {
     .option("--micro-tokens <rows>", "rows of a micro-batch; default: 1024, or those of the largest group", from(1))
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
     .addOption(dtype())
+    .addOption(samplingOptions.device())
+    .option("--random-weights", "draw weights for the folder's config.json, whose weight files are not needed", false)
+    .addOption(
+      new Option("--optimizer <strategy>", "adamw_bf16 takes half the memory")
+        .choices(["adamw", "adamw_bf16"] as const)
+        .default("adamw"),
+    )
     .option("--lengths <list>", "cut the responses to these lengths, round and round: 128,7,64")
     .addOption(
       new Option(
@@ -60,6 +67,8 @@ function registerRollout(bench: Command): void {
     .option("--threads <count>", "threads of libtorch", from(1), 2)
     .option("--seed <integer>", "root of the random numbers", from(0), 0)
     .addOption(dtype())
+    .addOption(samplingOptions.device())
+    .option("--random-weights", "draw weights for the folder's config.json, whose weight files are not needed", false)
     .option("--json", "print the JSON line only")
     .action(async (model, workload, options) => {
       const { benchRollout } = await import("../bench/rollout-command.ts");
@@ -72,10 +81,11 @@ function registerOps(bench: Command): void {
     .command("ops")
     .description("check single ops against their composed references and time both; a build with PAPO_TESTING alone")
     .addOption(
-      new Option("--size <name>", "of the peer's models, or of the 3B's layers (10 GB of memory)")
-        .choices(["s", "m", "3b"] as const)
+      new Option("--size <name>", "of the peer's models, or of the 3B's layers (10 GB of memory; 3b-update: 40 GB)")
+        .choices(["s", "m", "3b", "3b-update"] as const)
         .default("s"),
     )
+    .addOption(samplingOptions.device())
     .option("--ops <list>", "these alone: linear,group_attention,...")
     .option("--seconds <number>", "each form of an op runs so long, three times or more", numberIn(0.001, 60), 0.3)
     .option("--threads <count>", "threads of libtorch", from(1), 2)

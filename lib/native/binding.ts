@@ -44,6 +44,8 @@ export interface RuntimeInfo {
     /** Newest CUDA version that the driver takes; 0 without a driver. */
     readonly driver: number;
     readonly numDevices: number;
+    /** Name of the first one; empty where there is none. */
+    readonly device: string;
     /** Why no device can be used; empty where one can. */
     readonly problem: string;
   };
@@ -387,10 +389,10 @@ export interface NativeModule {
   takeMemoryPeak(): Promise<{ readonly main: number; readonly gpu: number }>;
   /** The most bytes that tensors may take together, of the whole process; null: what the device has. */
   setMemoryLimit(bytes: number | null): void;
-  /** FLOP/s of a large float32 product on all threads: a tenth of a second. Not counted. */
-  productRate(): Promise<number>;
-  /** Bytes/s that all threads read from memory: a tenth of a second, 256 MiB. */
-  memoryRate(): Promise<number>;
+  /** FLOP/s of a large float32 product on all threads, on CUDA of a bfloat16 one: a tenth of a second. Not counted. */
+  productRate(device?: DeviceName): Promise<number>;
+  /** Bytes/s that all threads read from memory, on CUDA that a copy reads and writes: a tenth of a second. */
+  memoryRate(device?: DeviceName): Promise<number>;
   createCancelFlag(): CancelHandle;
   raiseCancelFlag(flag: CancelHandle): void;
   dispose(handle: Handle<string>): void;

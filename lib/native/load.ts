@@ -28,7 +28,16 @@ export function nativeFile(): string | undefined {
   return loaded?.file;
 }
 
+/**
+ * Lets libtorch's CUDA allocator grow its segments, unless the user has set it: an update that fills the GPU would
+ * otherwise fail for the gaps between them. libtorch reads the environment when it is loaded.
+ */
+function configureAllocator(): void {
+  if (process.env.PYTORCH_ALLOC_CONF === undefined) process.env.PYTORCH_CUDA_ALLOC_CONF ??= "expandable_segments:True";
+}
+
 function load(root: string): { module: NativeModule; file: string } {
+  configureAllocator();
   const attempts: string[] = [];
   for (const candidate of nativeCandidates(root, hasCudaDriver())) {
     if ("problem" in candidate) {

@@ -3,7 +3,7 @@
 import { basename, join } from "node:path";
 import { decodeImage } from "../data/image.ts";
 import { CheckpointError } from "../errors.ts";
-import type { ImageHandle, ImageSpec, VerifyReport } from "../native/binding.ts";
+import type { DeviceName, ImageHandle, ImageSpec, VerifyReport } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
 import { readImageSpec } from "../processor/image-size.ts";
@@ -81,9 +81,13 @@ function bfloat16Bounds(golden: Golden): Readonly<Numbers> {
  * Runs every case of a fixture folder.
  * @throws {CheckpointError} when the folder is not a fixture, or a broken one: the file, the rule and what came
  */
-export async function verify(dir: string, dtype: "float32" | "bfloat16" = "float32"): Promise<VerifyResult> {
+export async function verify(
+  dir: string,
+  dtype: "float32" | "bfloat16" = "float32",
+  device: DeviceName = "cpu",
+): Promise<VerifyResult> {
   const golden = await Golden.read(dir);
-  using policy = await Policy.open(dir, { dtype, trained: true });
+  using policy = await Policy.open(dir, { dtype, device, trained: true });
   golden.check(policy.config);
   const worst = Object.fromEntries(Object.keys(float32Bounds).map((key) => [key, 0])) as unknown as Numbers;
   let positionsEqual = true;

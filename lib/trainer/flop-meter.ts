@@ -1,6 +1,7 @@
 // The arithmetic that a step really did, as the native core counts it, and its share of the machine's peak.
-import type { FlopCounts } from "../native/binding.ts";
+import type { DeviceName, FlopCounts } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
+import { deviceName } from "../native/device-name.ts";
 import { loadNative } from "../native/load.ts";
 import { peakFlopsOf } from "../plan/gpus.ts";
 import type { StepMetrics } from "../types.ts";
@@ -19,11 +20,11 @@ export class FlopMeter {
   }
 
   /**
-   * Takes the GPU's dense bfloat16 peak; of a CPU, whose peak no data sheet gives, the rate that a large float32
-   * product reaches now, in a tenth of a second (`perf/peak_tflops` tells it).
+   * Takes the GPU's dense bfloat16 peak; of a CPU, whose peak no data sheet gives, and of another GPU the rate that a
+   * large product reaches now, in a tenth of a second (`perf/peak_tflops` tells it).
    */
-  static async create(deviceName: string): Promise<FlopMeter> {
-    return new FlopMeter(peakFlopsOf(deviceName) ?? (await callNative({}, () => loadNative().productRate())));
+  static async create(device: DeviceName, name = deviceName(device)): Promise<FlopMeter> {
+    return new FlopMeter(peakFlopsOf(name) ?? (await callNative({}, () => loadNative().productRate(device))));
   }
 
   /** What was counted before is not the step's. */

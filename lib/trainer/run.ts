@@ -73,7 +73,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       updater,
       progress,
       takePeak: () => takeTensorPeak(config.trainer.device),
-      flopMeter: await FlopMeter.create("cpu"),
+      flopMeter: await FlopMeter.create(config.trainer.device),
       modelConfig: policy.config,
       promptText,
     }),

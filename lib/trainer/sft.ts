@@ -74,7 +74,7 @@ async function openParts(run: OpenedRun): Promise<LoopParts> {
     guard: undefined,
     sideFileDirs: run.sideFileDirs,
   };
-  const flopMeter = await FlopMeter.create("cpu");
+  const flopMeter = await FlopMeter.create(config.trainer.device);
   const stepper = new SupervisedStepper({ config, optimizer, stream, processor, flopMeter, totalSteps });
   return {
     stepper,

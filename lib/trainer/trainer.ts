@@ -3,6 +3,7 @@
 // the steps, validation, checkpoints and logging are run-loop.ts.
 import type { RunConfig } from "../config/schema.ts";
 import type { ExampleStream } from "../data/example-stream.ts";
+import { deviceName } from "../native/device-name.ts";
 import type { ModelConfig } from "../policy/model-config.ts";
 import { releasePrompt } from "../processor/processor.ts";
 import type { Scorer } from "../reward/reward.ts";
@@ -125,7 +126,7 @@ export class Trainer implements Stepper {
       ...lengthMetrics("prompt_length", prompts, config.data.maxPromptLength),
       ...seqlenMetrics([totalTokens]),
       ...timer.metrics({ responseTokens, totalTokens }),
-      ...timer.mfu({ text: modelConfig.text, seqLengths, deviceName: "cpu" }),
+      ...timer.mfu({ text: modelConfig.text, seqLengths, deviceName: deviceName(config.trainer.device) }),
       "rollout/rounds": batch.numRounds,
       "rollout/generated_groups": batch.numGenerated,
       "rollout/kept_groups": batch.groups.length,

@@ -63,7 +63,7 @@ std::vector<std::pair<const char*, at::Tensor ObjectiveBatch::*>> token_fields()
 // Every given tensor asks for a gradient, so that a test sees where one flows and where none does.
 GradientReport objective_with_gradients(const ObjectiveSpec& spec, ObjectiveBatch batch) {
   for (const auto& [name, field] : token_fields()) {
-    if ((batch.*field).defined()) (batch.*field).requires_grad_(true);
+    if ((batch.*field).defined()) batch.*field = to_device((batch.*field).detach()).requires_grad_(true);
   }
   GradientReport report{objective(spec, batch), {}, {}};
   if (spec.kl_prcp) report.perception_kl = to_doubles(report.result.perception_kl_sums);

@@ -55,6 +55,7 @@ Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
       object.Set("built", cuda->built);
       object.Set("driver", cuda->driver);
       object.Set("numDevices", cuda->num_devices);
+      object.Set("device", cuda->device);
       object.Set("problem", cuda->problem);
       out.Set("cuda", object);
     }
@@ -123,17 +124,24 @@ Napi::Value SetMemoryLimit(const Napi::CallbackInfo& info) {
 
 Napi::Value rate_to_js(Napi::Env env, double rate) { return Napi::Number::New(env, rate); }
 
-// productRate(): Promise<number>
-Napi::Value ProductRate(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), "product_rate",
-                 [&] { return run_on_device(info.Env(), "product_rate", product_rate, rate_to_js); });
+Napi::Value measured_rate(const Napi::CallbackInfo& info, const char* op, double (*rate)()) {
+  return guarded(info.Env(), op, [&] {
+    const Device device = info[0].IsUndefined() ? Device::kCpu : parse_device(info[0].ToString(), op);
+    return run_on_device(
+        info.Env(), op,
+        [=] {
+          const DeviceScope scope(device);
+          return rate();
+        },
+        rate_to_js);
+  });
 }
 
-// memoryRate(): Promise<number>
-Napi::Value MemoryRate(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), "memory_rate",
-                 [&] { return run_on_device(info.Env(), "memory_rate", memory_rate, rate_to_js); });
-}
+// productRate(device?: DeviceName): Promise<number>
+Napi::Value ProductRate(const Napi::CallbackInfo& info) { return measured_rate(info, "product_rate", product_rate); }
+
+// memoryRate(device?: DeviceName): Promise<number>
+Napi::Value MemoryRate(const Napi::CallbackInfo& info) { return measured_rate(info, "memory_rate", memory_rate); }
 
 // createCancelFlag(): CancelHandle
 Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info) {

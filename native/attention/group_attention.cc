@@ -18,10 +18,10 @@ struct State {
 
   // A visible (query, key) pair of a head is a dot product and a weighted sum forward; backward once more of each for
   // both their inputs.
-  void count(const at::Tensor& qkv_TGE, double times) const {
+  void count(const at::Tensor& heads_TGE, double times) const {
     double pairs = 0;
     for (const auto& row : plan->rows) pairs += row.first_end - row.first_begin + row.second_end - row.second_begin;
-    count_flops(times * 4 * pairs * static_cast<double>(num_heads * qkv_TGE.size(2)),
+    count_flops(times * 4 * pairs * static_cast<double>(num_heads * heads_TGE.size(2)),
                 phase == FlopPhase::kBody ? FlopPhase::kAttention : phase);
   }
 };
@@ -45,6 +45,20 @@ class GroupAttention : public torch::autograd::Function<GroupAttention> {
     return {group_attention_backward_cpu(grads[0].contiguous(), split_heads(saved[0], state.num_heads), saved[1],
                                          saved[2], *state.plan),
             at::Tensor()};
+  }
+};
+
+// The composed form's output as it is, with its arithmetic counted.
+class CountedAttention : public torch::autograd::Function<CountedAttention> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& out_THE, const State& state) {
+    state.count(out_THE, 1);
+    hold(ctx, state);
+    return out_THE.view(out_THE.sizes());
+  }
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    held<State>(ctx).count(grads[0], 2);
+    return {grads[0], at::Tensor()};
   }
 };
 
@@ -161,7 +175,7 @@ at::Tensor group_attention(const at::Tensor& qkv_TGE, int64_t num_heads,
   if (has_cpu_kernel(qkv_TGE)) return GroupAttention::apply(qkv_TGE, state);
   if (qkv_TGE.device().is_cpu() && !runs_kernels(qkv_TGE))  // bfloat16: the kernel's sums are float32 anyway
     return GroupAttention::apply(qkv_TGE.to(at::kFloat), state).to(qkv_TGE.scalar_type());
-  return group_attention_composed(split_heads(qkv_TGE, num_heads), *plan);
+  return CountedAttention::apply(group_attention_composed(split_heads(qkv_TGE, num_heads), *plan), state);
 }
 
 }  // namespace papo

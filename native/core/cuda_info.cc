@@ -8,7 +8,7 @@ namespace papo {
 
 std::optional<CudaInfo> cuda_info() {
 #ifdef PAPO_CUDA
-  CudaInfo info{CUDART_VERSION, 0, 0, {}};
+  CudaInfo info{CUDART_VERSION, 0, 0, {}, {}};
   cudaDriverGetVersion(&info.driver);
   const cudaError_t error = cudaGetDeviceCount(&info.num_devices);
   if (error != cudaSuccess) {
@@ -17,6 +17,8 @@ std::optional<CudaInfo> cuda_info() {
     cudaGetLastError();  // the error is told here and not to the next call
   } else if (info.num_devices == 0) {
     info.problem = "the driver sees no GPU";
+  } else if (cudaDeviceProp device; cudaGetDeviceProperties(&device, 0) == cudaSuccess) {
+    info.device = device.name;
   }
   return info;
 #else

@@ -10,6 +10,7 @@ struct CudaInfo {
   int built;            // version of the toolkit that compiled papo: 13000 for 13.0
   int driver;           // newest version that the driver takes; 0 without a driver
   int num_devices;      // that can be used
+  std::string device;   // name of the first of them
   std::string problem;  // why there is none; empty where there is
 };
 

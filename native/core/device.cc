@@ -59,4 +59,10 @@ at::Tensor to_host(const at::Tensor& device) {
   return device.to(at::kCPU);
 }
 
+void wait_for_device() {
+#ifdef PAPO_CUDA
+  if (current_device == Device::kCuda) c10::cuda::getCurrentCUDAStream().synchronize();
+#endif
+}
+
 }  // namespace papo

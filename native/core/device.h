@@ -64,7 +64,10 @@ void copy_to_device_(const at::Tensor& device, const at::Tensor& host);
 
 // A tensor of the current device on the host, which waits for it.
 at::Tensor to_host(const at::Tensor& device);
-// How often this thread did.
+// Until all that was started on the current device is done.
+void wait_for_device();
+
+// How often this thread waited for a tensor.
 inline thread_local int64_t num_host_waits = 0;
 
 }  // namespace papo

@@ -18,11 +18,15 @@ class RecordingScope {
 
 #ifdef PAPO_CUDA
 
-// A stream of its own, since the default one cannot be captured.
 struct GraphMemory::State {
   c10::MempoolId_t pool = at::cuda::graph_pool_handle();
-  c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
 };
+
+// Not the default one, which cannot be captured. One for all, since cuBLAS keeps 32 MiB for each stream that it meets.
+c10::cuda::CUDAStream recording_stream() {
+  static const auto stream = c10::cuda::getStreamFromPool();
+  return stream;
+}
 
 struct DeviceGraph::Recorded {
   at::cuda::CUDAGraph graph;
@@ -31,10 +35,13 @@ struct DeviceGraph::Recorded {
 
 DeviceGraph::DeviceGraph(std::function<void()> work, const GraphMemory& memory)
     : recorded_(std::make_unique<Recorded>()) {
+#ifdef PAPO_TESTING
+  ++kernel_launches["graph recorded"];
+#endif
   const RecordingScope scope;
   work();  // libraries set themselves up at their first calls, which cannot be captured
   const FlopCounts before = flop_counts;
-  const c10::cuda::CUDAStreamGuard on_stream(memory.state_->stream);
+  const c10::cuda::CUDAStreamGuard on_stream(recording_stream());
   // Other threads may allocate meanwhile.
   recorded_->graph.capture_begin(memory.state_->pool, cudaStreamCaptureModeThreadLocal);
   try {
@@ -52,6 +59,9 @@ DeviceGraph::DeviceGraph(std::function<void()> work, const GraphMemory& memory)
 }
 
 void DeviceGraph::replay() {
+#ifdef PAPO_TESTING
+  ++kernel_launches["graph replayed"];
+#endif
   recorded_->graph.replay();
   for (size_t phase = 0; phase < kNumFlopPhases; ++phase) flop_counts[phase] += recorded_->flops[phase];
 }

@@ -25,10 +25,21 @@ void check_full_kl(const Policy& policy, const ObjectiveSpec& spec, const Update
         op, "reference: expected the policy's device and vocabulary", "E_VALUE");
 }
 
+// A kernel would take another device's memory for its own.
+void check_devices(const Policy& policy, const UpdateInputs& inputs) {
+  for (const auto& scores :
+       {inputs.old_log_probs, inputs.ref_log_probs, inputs.aug_log_probs, inputs.rollout_log_probs})
+    check(!scores || scores->log_probs_R.device() == policy.store.flat().device(), "forward_backward",
+          "log-probs: expected those of the policy's device", "E_VALUE");
+  check(!inputs.advantages_R.defined() || inputs.advantages_R.device() == policy.store.flat().device(),
+        "forward_backward", "token_advantages: expected those of the policy's device", "E_VALUE");
+}
+
 void check_inputs(const Policy& policy, const GroupBatch& batch, const ObjectiveSpec& spec,
                   const UpdateInputs& inputs) {
   constexpr const char* op = "forward_backward";
   check_full_kl(policy, spec, inputs);
+  check_devices(policy, inputs);
   check(policy.options.trained, op, "the policy was opened without gradients", "E_VALUE");
   check(0 <= inputs.first_group && inputs.first_group < inputs.last_group &&
             inputs.last_group <= static_cast<int64_t>(batch.groups.size()),

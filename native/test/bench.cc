@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "core/cancel.h"
+#include "core/device.h"
 #include "core/flops.h"
 
 namespace papo {
@@ -38,14 +39,18 @@ Runs time_runs(const std::function<Named()>& run, double seconds) {
   const auto between = [](Clock::time_point a, Clock::time_point b) {
     return std::chrono::duration<double>(b - a).count();
   };
+  const auto now = [] {
+    wait_for_device();
+    return Clock::now();
+  };
   Runs runs;
   const auto begin = Clock::now();
   for (int count = 0; count <= kFewestRuns || between(begin, Clock::now()) < seconds; ++count) {
     poll_cancel();
     take_flops();
-    const auto start = Clock::now();
+    const auto start = now();
     const auto outputs = run();
-    const auto middle = Clock::now();
+    const auto middle = now();
     runs.forward_flops = take_flops();
     runs.output_bytes = bytes_of(outputs);
     std::vector<at::Tensor> tensors, upstream;
@@ -55,9 +60,9 @@ Runs time_runs(const std::function<Named()>& run, double seconds) {
       upstream.push_back(upstream_of(output));
     }
     runs.has_backward = !tensors.empty();
-    const auto again = Clock::now();
+    const auto again = now();
     if (runs.has_backward) torch::autograd::backward(tensors, upstream);
-    const auto end = Clock::now();
+    const auto end = now();
     runs.backward_flops = take_flops();
     if (count == 0) continue;
     runs.forward.push_back(between(start, middle));

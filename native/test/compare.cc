@@ -19,7 +19,11 @@ at::Tensor grad_or_zeros(const at::Tensor& leaf) { return leaf.grad().defined() 
 }  // namespace
 
 at::Tensor upstream_of(const at::Tensor& output) {
-  return at::arange(output.numel(), at::kDouble).add_(1).cos_().view(output.sizes()).to(output.dtype());
+  return at::arange(output.numel(), at::kDouble)
+      .add_(1)
+      .cos_()
+      .view(output.sizes())
+      .to(output.device(), output.scalar_type());
 }
 
 std::vector<at::Tensor> leaves(const Named& tensors) {
@@ -34,7 +38,8 @@ std::vector<Param> params_of(const Named& weights, bool trained) {
     Param param{value.detach().clone(), at::Tensor()};
     if (trained) {
       param.value.set_requires_grad(true);
-      param.grad = at::ones(value.sizes(), value.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+      param.grad =
+          at::ones(value.sizes(), value.options().dtype(value.scalar_type() == at::kDouble ? at::kDouble : at::kFloat));
     }
     out.push_back(param);
   }

@@ -19,7 +19,7 @@ double replay_graph(const std::string& misuse) {
         if (misuse == "copies") out.add_(to_host(positions).sum());
       },
       memory);
-  const auto others = to_device(std::vector<int32_t>{70, 5, 0});
+  const auto others = at::tensor(std::vector<int32_t>{70, 5, 0}, at::kInt);
   if (misuse == "moved") positions = positions.clone();
   if (misuse == "more") ++launches;
   if (misuse == "fewer") --launches;

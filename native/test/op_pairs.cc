@@ -20,7 +20,17 @@ namespace {
 using Tensors = std::vector<at::Tensor>;
 using Params = std::vector<Param>;
 
-at::Tensor normal(at::IntArrayRef sizes, const OpSpec& spec) { return at::randn(sizes, at::kDouble).to(spec.dtype); }
+// Drawn on the host and so the same on every device.
+at::Tensor normal(at::IntArrayRef sizes, const OpSpec& spec) {
+  return to_device(at::randn(sizes, at::kDouble).to(spec.dtype));
+}
+at::Tensor below(int64_t end, int64_t count) { return to_device(at::randint(end, {count}, at::kLong)); }
+
+// Of random angles, [rows, headSize] each.
+std::pair<at::Tensor, at::Tensor> rotary_tables(int64_t rows, int64_t head_size, at::ScalarType dtype) {
+  const auto half = at::randn({rows, head_size / 2}, at::kDouble), angles = at::cat({half, half}, 1);
+  return {to_device(angles.cos().to(dtype)), to_device(angles.sin().to(dtype))};
+}
 
 OpPair rms_norm_pair(const OpSpec& spec) {
   const double eps = 1e-6;
@@ -43,8 +53,8 @@ OpPair swiglu_pair(const OpSpec& spec) {
 // Heads [1, heads] of a wider tensor, so that rows are not contiguous.
 OpPair rope_pair(const OpSpec& spec) {
   const int64_t rows = spec.size("rows"), heads = spec.size("heads"), size = spec.size("headSize");
-  const auto half = at::randn({rows, size / 2}, at::kDouble), angles = at::cat({half, half}, 1);
-  const auto cos = angles.cos().to(spec.dtype), sin = angles.sin().to(spec.dtype);
+  const auto tables = rotary_tables(rows, size, spec.dtype);
+  const auto &cos = tables.first, &sin = tables.second;
   OpPair op;
   op.inputs = {{"x", normal({rows, heads + 2, size}, spec)}};
   op.kernel = [=](const Tensors& in, const Params&) { return Named{{"y", rope(in[0].narrow(1, 1, heads), cos, sin)}}; };
@@ -118,7 +128,7 @@ OpPair row_linear_pair(const OpSpec& spec) {
 }
 
 OpPair embedding_pair(const OpSpec& spec) {
-  const auto ids = at::randint(spec.size("vocab"), {spec.size("rows")}, at::kLong);
+  const auto ids = below(spec.size("vocab"), spec.size("rows"));
   OpPair op;
   op.weights = {{"table", normal({spec.size("vocab"), spec.size("width")}, spec)}};
   op.kernel = [=](const Tensors&, const Params& w) { return Named{{"y", embedding(ids, w[0])}}; };
@@ -128,7 +138,7 @@ OpPair embedding_pair(const OpSpec& spec) {
 
 OpPair token_log_probs_pair(const OpSpec& spec) {
   const int64_t vocab = spec.size("vocab"), rows = spec.size("rows"), width = spec.size("width");
-  const auto targets = at::randint(vocab, {rows}, at::kLong);
+  const auto targets = below(vocab, rows);
   const int64_t bytes = spec.size("tileBytes");  // of tiles, and of a device's chunks
   const HeadOptions options{spec.number("temperature"), spec.size("entropy") != 0, bytes, bytes};
   const auto named = [=](const TokenScores& scores) {
@@ -179,8 +189,8 @@ OpPair group_attention_pair(const OpSpec& spec) {
 OpPair layer_input_pair(const OpSpec& spec) {
   const int64_t rows = spec.size("rows"), width = spec.size("width"), heads = spec.size("heads");
   const HeadLayout layout{spec.size("rotated"), heads, spec.size("headSize")};
-  const auto half = at::randn({rows, layout.head_size / 2}, at::kDouble), angles = at::cat({half, half}, 1);
-  const auto cos = angles.cos().to(spec.dtype), sin = angles.sin().to(spec.dtype);
+  const auto tables = rotary_tables(rows, layout.head_size, spec.dtype);
+  const auto &cos = tables.first, &sin = tables.second;
   const double eps = 1e-6;
   OpPair op;
   op.inputs = {{"x", normal({rows, width}, spec)}};

@@ -1,5 +1,6 @@
 #include "test/stateful_pairs.h"
 
+#include "core/device.h"
 #include "core/parallel.h"
 #include "core/vec.h"
 #include "ops/token_log_probs.h"
@@ -19,7 +20,7 @@ class HeadGradientOfWave : public torch::autograd::Function<HeadGradientOfWave> 
  public:
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& hidden, const Param& head,
                             const at::Tensor& targets) {
-    const auto wave = upstream_of(at::empty({hidden.size(0)}, hidden.scalar_type()));
+    const auto wave = upstream_of(at::empty({hidden.size(0)}, hidden.options()));
     const auto out = head_gradient(hidden, head, targets, {}, [&](const at::Tensor& log_probs_C, int64_t begin) {
       return wave.narrow(0, begin, log_probs_C.size(0)).to(log_probs_C.scalar_type());
     });
@@ -52,11 +53,11 @@ struct ComposedAdamw {
 
 OpPair head_gradient_pair(const OpSpec& spec) {
   const int64_t vocab = spec.size("vocab"), rows = spec.size("rows"), width = spec.size("width");
-  const auto targets = at::randint(vocab, {rows}, at::kLong);
+  const auto targets = to_device(at::randint(vocab, {rows}, at::kLong));
   OpPair op;
   op.gradient_in_forward = true;
-  op.inputs = {{"hidden", at::randn({rows, width}, at::kDouble).to(spec.dtype)}};
-  op.weights = {{"head", at::randn({vocab, width}, at::kDouble).to(spec.dtype)}};
+  op.inputs = {{"hidden", to_device(at::randn({rows, width}, at::kDouble).to(spec.dtype))}};
+  op.weights = {{"head", to_device(at::randn({vocab, width}, at::kDouble).to(spec.dtype))}};
   op.kernel = [=](const Tensors& in, const Params& w) {
     return Named{{"logProbs", HeadGradientOfWave::apply(in[0], w[0], targets)}};
   };
@@ -72,12 +73,12 @@ OpPair adamw_pair(const OpSpec& spec) {
   auto store = std::make_shared<ParameterStore>();
   store->declare("weights", {count});
   store->end_part();
-  store->allocate(at::kFloat, /*trained=*/true, {false});
+  store->allocate(at::TensorOptions(at::kFloat).device(tensor_device()), /*trained=*/true, {false});
   auto optimizer = std::make_shared<Adamw>(*store, AdamwSpec{});
   auto composed = std::make_shared<ComposedAdamw>();
-  const auto weights = 0.02 * at::randn({count});
+  const auto weights = to_device(0.02 * at::randn({count}));
   composed->weights = weights.clone();
-  for (auto* tensor : {&composed->grad, &composed->first, &composed->second}) *tensor = at::zeros({count});
+  for (auto* tensor : {&composed->grad, &composed->first, &composed->second}) *tensor = at::zeros_like(weights);
   const auto own = store->values(store->entry("weights")), own_grad = store->grads(store->entry("weights"));
   own.copy_(weights);
   OpPair op;

@@ -70,14 +70,14 @@ test("the share of the ceiling is of whichever bounds the op", () => {
 });
 
 test("every size has every op, and labels of its own", () => {
-  for (const size of ["s", "m", "3b"] as const) {
+  for (const size of ["s", "m", "3b", "3b-update"] as const) {
     const labels = opCases(size).map(({ label }) => label);
     expect(labels).toHaveLength(14);
     expect(new Set(labels).size).toBe(labels.length);
   }
 });
 
-const options: OpsCommandOptions = { size: "s", threads: 1, seconds: 0.001, ops: "rms_norm,sampler" };
+const options: OpsCommandOptions = { size: "s", device: "cpu", threads: 1, seconds: 0.001, ops: "rms_norm,sampler" };
 
 function printed(): string[] {
   const lines: string[] = [];

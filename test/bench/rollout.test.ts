@@ -4,7 +4,8 @@ import { runRolloutBench } from "../../lib/bench/rollout.ts";
 import { model, smallWorkload } from "./world.ts";
 
 const command: RolloutCommandOptions = {
-  ...{ n: "1,3", concurrent: "2", response: 7, threads: 1, dtype: "float32", seed: 0, json: true },
+  ...{ n: "1,3", concurrent: "2", response: 7, threads: 1, json: true },
+  ...{ dtype: "float32", device: "cpu", randomWeights: false, seed: 0 },
 };
 
 test("each pair of n and concurrent samples every prompt to the same length", async () => {
@@ -12,7 +13,7 @@ test("each pair of n and concurrent samples every prompt to the same length", as
   const timings = await runRolloutBench(
     model,
     await smallWorkload(),
-    { n: [1, 3], concurrent: [2, 64], response: 7, dtype: "float32", seed: 0 },
+    { ...command, n: [1, 3], concurrent: [2, 64] },
     ({ n }) => seen.push(n),
   );
   expect(timings.map(({ n, concurrent }) => [n, concurrent])).toEqual([

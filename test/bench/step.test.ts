@@ -14,7 +14,7 @@ import { load, model, smallWorkload } from "./world.ts";
 const native = loadNative();
 const small: StepBenchOptions = {
   ...{ n: 3, response: 7, mini: 0, steps: 1, dtype: "float32", seed: 5 },
-  ...{ maxTokens: 4096, checkpointActivations: false },
+  ...{ maxTokens: 4096, checkpointActivations: false, device: "cpu", randomWeights: false, optimizer: "adamw" },
 };
 
 /** Log-probs of a record's responses by a policy that has just been opened. */
@@ -72,7 +72,7 @@ test("responses are cut to the lengths in turn, and the same seed gives the same
 
 const command: StepCommandOptions = {
   ...{ n: 3, response: 7, mini: 0, steps: 1, dtype: "float32", seed: 5, threads: 1, microTokens: 4096, json: true },
-  activationCheckpoint: "auto",
+  ...{ activationCheckpoint: "auto", device: "cpu", randomWeights: false, optimizer: "adamw" },
 };
 
 async function printed(options: Partial<StepCommandOptions>): Promise<string[]> {
@@ -91,7 +91,7 @@ test("the last line is a JSON object with the keys of the PyTorch peer", async (
   const phases = ["rollout_s", "old_s", "ref_s", "aug_s", "update_s"];
   expect(new Set(Object.keys(timing))).toEqual(
     new Set([
-      ...[...phases, "total_s", "response_tokens", "peak_rss_gib", "torch", "threads", "dtype"],
+      ...[...phases, "total_s", "response_tokens", "peak_rss_gib", "torch", "threads", "dtype", "device"],
       ...["peak_tensors_gib", "recomputed"],
     ]),
   );

@@ -55,12 +55,12 @@ test("little memory, little disk and a processor without AVX2 are told but not n
 });
 
 test("a CUDA build that can use no GPU is told with what to do, one that can is not", () => {
-  const without = { built: 13_000, driver: 0, numDevices: 0, problem: "no NVIDIA driver is installed" };
+  const without = { built: 13_000, driver: 0, numDevices: 0, device: "", problem: "no NVIDIA driver is installed" };
   const native = (cuda: typeof without) => ({ file: "/papo/build-cuda/Release/papo.node", info: { ...info, cuda } });
   const problems = diagnose({ ...findings, native: native(without) });
   expect(problems).toMatchObject([{ needed: false, problem: expect.stringContaining("no NVIDIA driver") as string }]);
   expect(problems[0]?.solutions.join("\n")).toContain("unset PAPO_NATIVE");
-  const usable = { built: 13_000, driver: 13_010, numDevices: 2, problem: "" };
+  const usable = { built: 13_000, driver: 13_010, numDevices: 2, device: "NVIDIA H200", problem: "" };
   expect(diagnose({ ...findings, native: native(usable) })).toEqual([]);
   expect(new Map(describeFindings({ ...findings, native: native(usable) })).get("CUDA")).toBe(
     "no GPU found (none is needed); built with CUDA 13.0, driver for CUDA 13.1, devices: 2",

@@ -1,12 +1,13 @@
-// Work that is recorded and replayed, emulated: it must hold to what a CUDA graph needs.
+// Work that is recorded and replayed. Emulated, it must hold to what a CUDA graph needs.
 import { expect, test } from "vitest";
+import { onCuda } from "../support/kernel-device.ts";
 import { testing } from "../support/objective.ts";
 
 test("replayed work takes what is in its tensors now", async () => {
   expect(await testing.replayGraph("none")).toBe(0);
 });
 
-test.each([
+test.skipIf(onCuda).each([
   ["moved", "takes a tensor that has moved"],
   ["reads", "reads a number of the device"],
   ["copies", "copies between the host and the device"],

@@ -13,6 +13,7 @@ import { loadNative } from "../../lib/native/load.ts";
 import { passFlops, visionFlops } from "../../lib/plan/flops.ts";
 import type { GroupShape, PassFlops } from "../../lib/plan/flops.ts";
 import { decodeFlops, prefillFlops, stepFlops, unshared, updateFlops } from "../../lib/plan/step-flops.ts";
+import { kernelDevice } from "../support/kernel-device.ts";
 import { fullSpec, plainSpec } from "../support/objective.ts";
 import {
   batchOf,
@@ -211,7 +212,7 @@ test.each(steps)("a step with %s costs what the plan says of its passes", async 
 
 test("the kernels' way counts the same as the CPU's", async () => {
   const small = mixedGroups().slice(1); // without an empty response
-  const policy = await tinyPolicy({ device: "emulated" });
+  const policy = await tinyPolicy({ device: kernelDevice });
   const batch = batchOf(small);
   await native.takeFlops();
   const augLogProbs = await score(policy, batch);
@@ -226,7 +227,7 @@ test("a rollout by the kernels counts the same as one on the CPU", async () => {
   // heads of 64 numbers, which the device's decode attention takes
   const config = { ...tinyConfig, text: { ...tinyConfig.text, headSize: 64, mropeSection: [8, 12, 12] as const } };
   const options = { dtype: "float32", trained: false, freezeVisionTower: false, checkpointActivations: false } as const;
-  const policy = keep(await native.createPolicy(config, { ...options, device: "emulated" }));
+  const policy = keep(await native.createPolicy(config, { ...options, device: kernelDevice }));
   await native.initializeWeights(policy, 3);
   const prompts = mixedGroups().map((group) => group.prompt);
   await native.takeFlops();

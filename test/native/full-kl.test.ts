@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { GroupInput, LossSpec, MaskedView, PolicyHandle, UpdateInputs } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
+import { kernelDevice } from "../support/kernel-device.ts";
 import { plainSpec } from "../support/objective.ts";
 import {
   batchOf,
@@ -112,7 +113,7 @@ test("without both distributions at hand it is E_VALUE, and logits that are not 
     message: "[forward_backward] klRef.estimator: full needs the reference itself",
   });
   await refused({ klPrcp: full }).toMatchObject({ code: "E_VALUE" });
-  const reference = await tinyPolicy({ trained: false, device: "emulated" });
+  const reference = await tinyPolicy({ trained: false, device: kernelDevice });
   await refused({ klRef: full }, { reference }).toThrow("expected the policy's device and vocabulary");
   const bad = await tinyPolicy({ trained: false });
   await setWeight(bad, "model.norm.weight", () => NaN);

@@ -10,6 +10,7 @@ import type {
   UpdateInputs,
 } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
+import { kernelDevice, onCuda } from "../support/kernel-device.ts";
 import { objectiveCase, plainSpec, testing } from "../support/objective.ts";
 import {
   batchOf,
@@ -33,7 +34,13 @@ const native = loadNative();
 type Op = Parameters<typeof testing.compareOp>[0];
 
 async function differences(op: Op, dtype: OpSpec["dtype"], sizes: Record<string, number>, more: Partial<OpSpec> = {}) {
-  return await testing.compareOp(op, { dtype, device: "emulated", seed: 7, sizes: { trained: 1, ...sizes }, ...more });
+  return await testing.compareOp(op, {
+    dtype,
+    device: kernelDevice,
+    seed: 7,
+    sizes: { trained: 1, ...sizes },
+    ...more,
+  });
 }
 async function worst(...args: Parameters<typeof differences>): Promise<number> {
   return Math.max(...Object.values(await differences(...args)));
@@ -130,7 +137,7 @@ test.each(Object.entries(separable))("the kernel's objective as the composed one
   const { tokens, weights } = objectiveCase([7, 1, 37, 0, 2], 3);
   const cpu = await testing.objective(tokens, weights, spec, "float32", "cpu");
   await testing.kernelLaunches();
-  const emulated = await testing.objective(tokens, weights, spec, "float32", "emulated");
+  const emulated = await testing.objective(tokens, weights, spec, "float32", kernelDevice);
   expect(await testing.kernelLaunches()).toEqual({ objective: 1 });
   expect(Math.abs(emulated.loss - cpu.loss)).toBeLessThan(1e-6);
   expect(Object.keys(emulated.metrics).sort()).toEqual(Object.keys(cpu.metrics).sort());
@@ -148,7 +155,7 @@ test("a loss with neither a reference nor a masked picture runs by the kernel, a
   const { responseLengths, logProbs, oldLogProbs } = tokens;
   const run = (device: DeviceName) =>
     testing.objective({ responseLengths, logProbs, oldLogProbs }, weights, plainSpec, "float32", device);
-  const [cpu, emulated] = [await run("cpu"), await run("emulated")];
+  const [cpu, emulated] = [await run("cpu"), await run(kernelDevice)];
   expect(Math.abs(emulated.loss - cpu.loss)).toBeLessThan(1e-6);
   expect(Object.keys(emulated.metrics).sort()).toEqual(Object.keys(cpu.metrics).sort());
   expect(
@@ -240,7 +247,7 @@ const stepLaunches = [
 describe.each(Object.entries(stepSpecs))("a whole step, %s", (name, [spec, more]) => {
   test("float32: emulated as on the CPU", async () => {
     const cpu = await wholeStep({ device: "cpu" }, spec, more);
-    const emulated = await wholeStep({ device: "emulated" }, spec, more);
+    const emulated = await wholeStep({ device: kernelDevice }, spec, more);
     expect(cpu.launches).toEqual([]);
     const fullKl = spec.klRef?.estimator === "full";
     const hasKernel = name !== "GSPO" && spec.entropy !== "full" && !fullKl;
@@ -263,7 +270,7 @@ describe.each(Object.entries(stepSpecs))("a whole step, %s", (name, [spec, more]
   test("bfloat16: emulated no further from float32 than the CPU", async () => {
     const exact = await wholeStep({ device: "cpu" }, spec, more);
     const cpu = await wholeStep({ device: "cpu", dtype: "bfloat16" }, spec, more);
-    const emulated = await wholeStep({ device: "emulated", dtype: "bfloat16" }, spec, more);
+    const emulated = await wholeStep({ device: kernelDevice, dtype: "bfloat16" }, spec, more);
     const scores = [emulated, cpu].map(({ logProbs }) => worstScore(logProbs, exact.logProbs));
     const gradients = [emulated, cpu].map(({ gradient }) => meanTensor(gradient, exact.gradient));
     expect(scores[0]).toBeLessThan(1.25 * (scores[1] ?? NaN));
@@ -279,7 +286,7 @@ test("recomputed activations and a frozen vision tower give the same gradient on
   const groups = mixedGroups();
   const options = { freezeVisionTower: true, checkpointActivations: true };
   const gradients = [];
-  for (const device of ["cpu", "emulated"] as const) {
+  for (const device of ["cpu", kernelDevice] as const) {
     const policy = await tinyPolicy({ ...options, device });
     const augLogProbs = await score(policy, batchOf(groups), { view: maskedView });
     gradients.push((await update(policy, groups, spec, { augLogProbs })).gradient);
@@ -298,7 +305,7 @@ const views: Record<string, MaskedView> = {
 test.each(Object.entries(views))("log-probs of both views as on the CPU: %s", async (_, view) => {
   const batch = batchOf(mixedGroups());
   const scored = [];
-  for (const device of ["cpu", "emulated"] as const) {
+  for (const device of ["cpu", kernelDevice] as const) {
     const policy = await tinyPolicy({ device, trained: false });
     const options = { temperature: 0.7, entropy: false, maxTokens: 80, firstGroup: 1, view };
     const { plain, masked } = await native.computePlainAndMasked(policy, batch, options);
@@ -327,7 +334,7 @@ describe.each(["adamw", "adamw_bf16"] as const)("%s", (strategy) => {
     };
     const cpu = await run("cpu");
     await testing.kernelLaunches();
-    const emulated = await run("emulated");
+    const emulated = await run(kernelDevice);
     expect(await testing.kernelLaunches()).toMatchObject({ gradient_norm: 3, adamw: 3 });
     expect(emulated.steps).toBe(3);
     for (const [i, { gradNorm, skipped }] of cpu.reports.entries()) {
@@ -339,7 +346,7 @@ describe.each(["adamw", "adamw_bf16"] as const)("%s", (strategy) => {
 });
 
 test("a gradient that is not finite skips the step on the device and counts none", async () => {
-  const policy = await tinyPolicy({ device: "emulated" });
+  const policy = await tinyPolicy({ device: kernelDevice });
   const optimizer = keep(await native.createOptimizer(policy, adamw));
   const before = await weightsOf(policy);
   const name = "model.norm.weight";
@@ -356,7 +363,7 @@ test("a gradient that is not finite skips the step on the device and counts none
 });
 
 test("logits that are not finite name their row", async () => {
-  const policy = await tinyPolicy({ device: "emulated" });
+  const policy = await tinyPolicy({ device: kernelDevice });
   await setWeight(policy, "model.norm.weight", () => Infinity);
   await expect(logProbs(policy, mixedGroups())).rejects.toMatchObject({
     code: "E_NONFINITE",
@@ -364,13 +371,26 @@ test("logits that are not finite name their row", async () => {
   });
 });
 
-test("a device that this build does not have, an unknown one and float64 off the CPU are refused", async () => {
+test.skipIf(onCuda)("a device that this build does not have is refused", async () => {
   await expect(tinyPolicy({ device: "cuda" })).rejects.toMatchObject({
     code: "E_CUDA",
     message: "[create_policy] device: expected cpu, got cuda, which this build of papo does not have",
   });
+});
+
+test.skipIf(!onCuda)("log-probs of another device are refused", async () => {
+  const groups = mixedGroups();
+  const scores = await nearLogProbs(await tinyPolicy(), groups, {});
+  const policy = await tinyPolicy({ device: kernelDevice });
+  await expect(update(policy, groups, plainSpec, { oldLogProbs: scores.oldLogProbs })).rejects.toMatchObject({
+    code: "E_VALUE",
+    message: "[forward_backward] log-probs: expected those of the policy's device",
+  });
+});
+
+test("an unknown device and float64 off the CPU are refused", async () => {
   await expect(tinyPolicy({ device: "tpu" as "cpu" })).rejects.toMatchObject({ code: "E_VALUE" });
-  await expect(tinyPolicy({ device: "emulated", dtype: "float64" })).rejects.toMatchObject({
+  await expect(tinyPolicy({ device: kernelDevice, dtype: "float64" })).rejects.toMatchObject({
     code: "E_DTYPE",
     message: "[create_policy] dtype: float64 runs on device cpu only",
   });

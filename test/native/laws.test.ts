@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { GroupInput, LogProbsHandle, ResponseWeights } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
+import { kernelDevice } from "../support/kernel-device.ts";
 import { fullSpec, plainSpec } from "../support/objective.ts";
 import {
   batchOf,
@@ -180,7 +181,7 @@ describe.each(precisions)("%s", (dtype, tolerance) => {
 test.each([
   ["the gradient formed beside the logits", plainSpec, "cpu"],
   ["log-probs first", { ...plainSpec, policyLoss: "gspo" }, "cpu"],
-  ["on a device", plainSpec, "emulated"],
+  ["on a device", plainSpec, kernelDevice],
 ] as const)("the distance of the rollout's log-probs is that of the batch's tokens, %s", async (_, spec, device) => {
   const policy = await tinyPolicy({ device });
   const groups = mixedGroups();

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { nativeCandidates } from "../../lib/native/load.ts";
+import { loadNative, nativeCandidates } from "../../lib/native/load.ts";
 import { tempFolder } from "../support/temp.ts";
 
 afterEach(() => {
@@ -19,6 +19,11 @@ function rootWith(...builds: ("build" | "build-cuda")[]): { root: string; file: 
   vi.stubEnv("PAPO_NATIVE", "");
   return { root, file };
 }
+
+test("libtorch's CUDA allocator grows its segments unless told otherwise", () => {
+  loadNative();
+  expect(process.env.PYTORCH_CUDA_ALLOC_CONF).toBe("expandable_segments:True");
+});
 
 test("the CUDA build comes first where a driver is, the CPU build where none is", () => {
   const { root, file } = rootWith("build", "build-cuda");

@@ -15,6 +15,7 @@ import { loadNative, packageRoot } from "../../lib/native/load.ts";
 import { visionFlops, visionPassFlops } from "../../lib/plan/flops.ts";
 import type { GridThw } from "../../lib/plan/flops.ts";
 import { planLoad } from "../../lib/policy/checkpoint-folder.ts";
+import { kernelDevice } from "../support/kernel-device.ts";
 import { fullSpec, testing } from "../support/objective.ts";
 import {
   batchOf,
@@ -74,9 +75,9 @@ async function generate(policy: PolicyHandle, of: readonly GroupInput[]): Promis
 }
 
 /** An optimizer step with the gradient of a small update. */
-async function move(policy: PolicyHandle): Promise<void> {
+async function move(policy: PolicyHandle, options: Partial<PolicyOptions>): Promise<void> {
   const small = [{ prompt: prompt("small", [picture(9, 56, 56), 4]), responses: [response(3, 8)] }];
-  await update(policy, small, fullSpec, await nearLogProbs(policy, small, {}));
+  await update(policy, small, fullSpec, await nearLogProbs(policy, small, options));
   const optimizer = keep(await native.createOptimizer(policy, adamw));
   expect((await native.optimizerStep(optimizer, policy, 1e-2, 1)).skipped).toBe(false);
   await native.takeFlops();
@@ -91,7 +92,7 @@ beforeEach(async () => {
   await native.takeFlops();
 });
 
-test.each<Partial<PolicyOptions>>([{}, { freezeVisionTower: true }, { dtype: "bfloat16" }, { device: "emulated" }])(
+test.each<Partial<PolicyOptions>>([{}, { freezeVisionTower: true }, { dtype: "bfloat16" }, { device: kernelDevice }])(
   "scoring takes the rollout's embeddings, and its log-probs are those of fresh pictures to the bit: %j",
   async (options) => {
     const policy = await tinyPolicy(options);
@@ -119,10 +120,14 @@ test("a micro-batch's other pictures do not change a picture's embeddings", asyn
 });
 
 describe("embeddings are of the weights that the tower has", () => {
-  type Change = readonly [string, (policy: PolicyHandle) => Promise<void>, Partial<PolicyOptions>];
+  type Change = readonly [
+    string,
+    (policy: PolicyHandle, options: Partial<PolicyOptions>) => Promise<void>,
+    Partial<PolicyOptions>,
+  ];
   const changes: readonly Change[] = [
     ["an optimizer step", move, {}],
-    ["an optimizer step by the kernels", move, { device: "emulated" }],
+    ["an optimizer step by the kernels", move, { device: kernelDevice }],
     ["reading a checkpoint", readFixture, {}],
     ["another initialisation", (policy) => native.initializeWeights(policy, 77), {}],
     ["other values", (policy) => setWeight(policy, "visual.merger.mlp.2.bias", (index) => Math.cos(index)), {}],
@@ -131,7 +136,7 @@ describe("embeddings are of the weights that the tower has", () => {
     const policy = await tinyPolicy(options);
     const shared = groups();
     const before = await logProbs(policy, shared);
-    await change(policy);
+    await change(policy, options);
     await native.takeFlops();
     const after = await logProbs(policy, shared);
     expect(await towerRuns(shared)).toBe(1);
@@ -143,7 +148,7 @@ describe("embeddings are of the weights that the tower has", () => {
     const policy = await tinyPolicy({ freezeVisionTower: true });
     const shared = groups();
     const before = await logProbs(policy, shared);
-    await move(policy);
+    await move(policy, {});
     const after = await logProbs(policy, shared);
     expect(await towerRuns(shared)).toBe(0);
     expect(after).toEqual(await logProbs(policy, groups()));
@@ -169,7 +174,7 @@ describe("a reference", () => {
     const scores = await logProbs(reference, shared);
     expect(await towerRuns(shared)).toBe(0);
     expect(scores).toEqual(await logProbs(reference, groups()));
-    await move(policy);
+    await move(policy, {});
     const later = groups();
     await logProbs(policy, later);
     await native.takeFlops();
@@ -181,7 +186,7 @@ describe("a reference", () => {
     const policy = await tinyPolicy({ freezeVisionTower: true });
     const reference = await tinyPolicy({ trained: false });
     expect(await native.shareVisionTower(reference, policy)).toBe(true);
-    await move(policy);
+    await move(policy, {});
     const shared = groups();
     await logProbs(policy, shared);
     await native.takeFlops();
@@ -195,7 +200,7 @@ describe("a reference", () => {
     const name = "visual.blocks.1.attn.proj.bias";
     await setWeight(differs, name, (index) => (index === 7 ? 0.25 : 0.1 * Math.sin(index + 1)));
     expect(await native.shareVisionTower(differs, policy)).toBe(false);
-    for (const options of [{ dtype: "bfloat16" }, { device: "emulated" }] as const)
+    for (const options of [{ dtype: "bfloat16" }, { device: kernelDevice }] as const)
       expect(await native.shareVisionTower(await tinyPolicy({ ...options, trained: false }), policy)).toBe(false);
     const shared = groups();
     await logProbs(policy, shared);

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { GenerateSpec, PolicyHandle, PromptInput } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { policyOn } from "../support/device-policy.ts";
+import { kernelDevice } from "../support/kernel-device.ts";
 import { testing } from "../support/objective.ts";
 import { mixedGroups, tinyConfig, tinyPolicy } from "../support/tiny-policy.ts";
 
@@ -20,7 +21,7 @@ async function sampled(policy: PolicyHandle, prompts: readonly PromptInput[], mo
   return { ids, logProbs: groups.flat().flatMap((response) => [...response.logProbs]) };
 }
 
-describe.each(["cpu", "emulated"] as const)("prompts that enter in chunks, device %s", (device) => {
+describe.each(["cpu", kernelDevice] as const)("prompts that enter in chunks, device %s", (device) => {
   test.each([1, 7, 18])("of %i rows while others decode get the same responses", async (prefillTokens) => {
     const policy = await policyOn(device);
     const whole = await sampled(policy, promptsOf());
@@ -56,7 +57,7 @@ describe("memory for keys and values", () => {
 
   /** Decoding steps that a rollout took; the tokens of a response after its first take one each. */
   async function stepsWith(bytes: number, more: Partial<GenerateSpec> = {}) {
-    const policy = await policyOn("emulated");
+    const policy = await policyOn(kernelDevice);
     await testing.pretendMemory(bytes);
     await testing.kernelLaunches();
     const { ids } = await sampled(policy, promptsOf(), { ...free, ...more });

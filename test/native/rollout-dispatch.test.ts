@@ -1,8 +1,9 @@
 // Rollouts on the device `emulated`: the way that CUDA takes, with the kernels on the CPU, beside the CPU's.
 import { expect, test } from "vitest";
-import type { GenerateSpec } from "../../lib/native/binding.ts";
+import type { DeviceName, GenerateSpec } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { policyOn } from "../support/device-policy.ts";
+import { kernelDevice } from "../support/kernel-device.ts";
 import { testing } from "../support/objective.ts";
 import { batchOf, mixedGroups, response, tinyPolicy } from "../support/tiny-policy.ts";
 
@@ -22,7 +23,7 @@ const spec: GenerateSpec = {
   maxConcurrent: 5, // groups enter while others are on their way
 };
 
-const generate = async (device: "cpu" | "emulated", more: Partial<GenerateSpec> = {}) =>
+const generate = async (device: DeviceName, more: Partial<GenerateSpec> = {}) =>
   await native.generate(
     await policyOn(device),
     mixedGroups().map(({ prompt }) => prompt),
@@ -37,7 +38,7 @@ test.each([
   ["top-k at temperature 0.7", { temperature: 0.7, topP: 1, topK: 5, maxTokens: 12 }],
   ["greedy", { temperature: 0, maxTokens: 12 }],
 ])("the same tokens with the same log-probs as on the CPU: %s", async (_, more) => {
-  const [emulated, expected] = [await generate("emulated", more), await generate("cpu", more)];
+  const [emulated, expected] = [await generate(kernelDevice, more), await generate("cpu", more)];
   expect(emulated.map((group) => group.map(({ ids }) => [...ids]))).toEqual(
     expected.map((group) => group.map(({ ids }) => [...ids])),
   );
@@ -49,7 +50,7 @@ test.each([
 
 test("the kernels ran: a whole rollout by their launchers", async () => {
   await testing.kernelLaunches();
-  await generate("emulated", { maxTokens: 3 });
+  await generate(kernelDevice, { maxTokens: 3 });
   const launches = await testing.kernelLaunches();
   expect(Object.keys(launches)).toEqual(expect.arrayContaining(["kv_write", "decode_attention", "sample_tokens"]));
 });
@@ -58,7 +59,7 @@ test.each([
   ["float32", 1e-5],
   ["bfloat16", 0.05],
 ] as const)("cached decoding in %s gives the packed pass's logits", async (dtype, bound) => {
-  const policy = await policyOn("emulated", dtype);
+  const policy = await policyOn(kernelDevice, dtype);
   const groups = mixedGroups().map((group) => ({ ...group, responses: [...group.responses, response(66, 9)] }));
   expect(await testing.compareDecode(policy, batchOf(groups))).toBeLessThan(bound);
   const short = batchOf(mixedGroups());
@@ -68,7 +69,7 @@ test.each([
 test("a token is a replay of a recorded step and one wait of the host", async () => {
   await testing.kernelLaunches();
   await testing.hostWaits();
-  await generate("emulated", { maxTokens: 60, stopIds: [], maxConcurrent: 9 });
+  await generate(kernelDevice, { maxTokens: 60, stopIds: [], maxConcurrent: 9 });
   expect(await testing.hostWaits()).toBe(60);
   const {
     "graph recorded": recorded = 0,
@@ -81,7 +82,7 @@ test("a token is a replay of a recorded step and one wait of the host", async ()
 });
 
 test("heads of another size are E_VALUE", async () => {
-  const policy = await tinyPolicy({ trained: false, device: "emulated" });
+  const policy = await tinyPolicy({ trained: false, device: kernelDevice });
   const prompts = mixedGroups().map(({ prompt }) => prompt);
   await expect(native.generate(policy, prompts, spec)).rejects.toMatchObject({ code: "E_VALUE" });
 });

@@ -1,5 +1,5 @@
 // A small policy whose heads the kernels of a device decode, on the CPU and by the way that CUDA takes.
-import type { PolicyHandle, PolicyOptions } from "../../lib/native/binding.ts";
+import type { DeviceName, PolicyHandle, PolicyOptions } from "../../lib/native/binding.ts";
 import { loadNative } from "../../lib/native/load.ts";
 import { testing } from "./objective.ts";
 import { keep, setWeight, tinyConfig } from "./tiny-policy.ts";
@@ -10,10 +10,7 @@ const native = loadNative();
 const config = { ...tinyConfig, text: { ...tinyConfig.text, headSize: 64, mropeSection: [8, 12, 12] as const } };
 
 /** Matrices six times as large as initialised. */
-export async function policyOn(
-  device: "cpu" | "emulated",
-  dtype: PolicyOptions["dtype"] = "float32",
-): Promise<PolicyHandle> {
+export async function policyOn(device: DeviceName, dtype: PolicyOptions["dtype"] = "float32"): Promise<PolicyHandle> {
   const options = { dtype, device, trained: false, freezeVisionTower: false, checkpointActivations: false };
   const policy = keep(await native.createPolicy(config, options));
   await native.initializeWeights(policy, 3);
