@@ -32,7 +32,7 @@ export interface RuntimeInfo {
   readonly vectorUnit: string;
   /** libtorch's name for the vector unit it uses: AVX512, AVX2, DEFAULT. */
   readonly cpuCapability: string;
-  /** What multiplies float32 matrices on this CPU, the faster of the two: BLAS (MKL on x86-64) or papo's own loops. */
+  /** What multiplies float32 matrices on this kind of CPU: BLAS (MKL on x86-64) or papo's own loops, where MKL keeps to AVX2. */
   readonly floatProduct: ProductLibrary;
   /** Likewise bfloat16 ones: BLAS, or float32 where the processor has no instructions for them. */
   readonly bfloat16Product: ProductLibrary;

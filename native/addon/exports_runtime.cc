@@ -40,15 +40,8 @@ Napi::Value RuntimeInfo(const Napi::CallbackInfo& info) {
     out.Set("compiler", kCompiler);
     out.Set("vectorUnit", kVectorUnit);
     out.Set("cpuCapability", at::get_cpu_capability());
-    // Measured when they are read: that of bfloat16 may take a tenth of a second.
-    const auto product = [&](const char* name, ProductLibrary (*library)()) {
-      const auto get = [library](const Napi::CallbackInfo& info) -> Napi::Value {
-        return Napi::String::New(info.Env(), name_of(library()));
-      };
-      out.DefineProperty(Napi::PropertyDescriptor::Accessor(env, out, name, get, napi_enumerable));
-    };
-    product("floatProduct", float_product_library);
-    product("bfloat16Product", bfloat16_product_library);
+    out.Set("floatProduct", name_of(float_product_library()));
+    out.Set("bfloat16Product", name_of(bfloat16_product_library()));
     out.Set("numThreads", at::get_num_threads());
     if (const auto cuda = cuda_info()) {
       auto object = Napi::Object::New(env);

@@ -1,7 +1,5 @@
 #include "ops/product.h"
 
-#include <chrono>
-
 #include "core/cancel.h"
 #include "core/flops.h"
 #include "ops/matmul_cpu.h"
@@ -38,36 +36,19 @@ void product_by(ProductLibrary library, const at::Tensor& out, const at::Tensor&
   }
 }
 
-namespace {
-
-// Whether the other library takes less than four fifths of BLAS's time for a product of a layer's sizes. In turn, and
-// the least of many: what else runs on the machine must not decide, because results differ in the last digits from
-// library to library, and those of one machine are to be the same in every run.
-ProductLibrary faster(ProductLibrary other, at::ScalarType dtype) {
-  const at::NoGradGuard no_grad;
-  const auto a = at::ones({256, 512}, dtype), b = at::ones({768, 512}, dtype).t(), out = at::empty({256, 768}, dtype);
-  std::array<double, 2> best{std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
-  for (int run = 0; run < 24; ++run) {  // the first ones set the libraries up
-    const std::array libraries{ProductLibrary::kBlas, other};
-    for (size_t i = 0; i < 2; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      product_by(libraries[i], out, a, b, false);
-      best[i] = std::min(best[i], std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-  }
-  return best[1] * 5 < best[0] * 4 ? other : ProductLibrary::kBlas;
-}
-
-}  // namespace
-
+// MKL keeps to AVX2 on other processors than Intel's; without AVX-512 papo's loops are no faster.
 ProductLibrary float_product_library() {
-  static const ProductLibrary choice = faster(ProductLibrary::kPapo, at::kFloat);
-  return choice;
+#if defined(__x86_64__) && defined(__AVX512F__)
+  if (!__builtin_cpu_is("intel")) return ProductLibrary::kPapo;
+#endif
+  return ProductLibrary::kBlas;
 }
 
 ProductLibrary bfloat16_product_library() {
-  static const ProductLibrary choice = faster(ProductLibrary::kWidened, at::kBFloat16);
-  return choice;
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512bf16")) return ProductLibrary::kBlas;
+#endif
+  return ProductLibrary::kWidened;
 }
 
 const char* name_of(ProductLibrary library) {

@@ -1,5 +1,5 @@
-// Every matrix product of training and scoring goes through here: polled, counted, and by the fastest library that this
-// processor has for the dtype.
+// Every matrix product of training and scoring goes through here: polled, counted, and by the library that is
+// fastest for the dtype on this kind of processor.
 #pragma once
 
 #include "core/torch_compat.h"
@@ -22,8 +22,8 @@ enum class ProductLibrary {
 void product_by(ProductLibrary library, const at::Tensor& out_MN, const at::Tensor& a_MK, const at::Tensor& b_KN,
                 bool add);
 
-// What they use on the CPU, measured at the first call (some milliseconds): the libraries' own order of
-// preference, unless another takes less than four fifths of the time. Thread-safe.
+// What they use on the CPU, by what the processor is. Never by measured times: results differ in the last digits from
+// library to library, and on a busy machine the slower one wins now and then.
 ProductLibrary float_product_library();
 ProductLibrary bfloat16_product_library();
 const char* name_of(ProductLibrary library);
