@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runPapo } from "../support/processes.ts";
@@ -23,14 +23,31 @@ afterAll(() => {
 });
 
 test("Ctrl-C in the rollout saves the last whole step in one line, and the run goes on from it", async () => {
-  // Long responses: the rollout of step 2 takes about a second, and the signal comes within milliseconds of its start.
-  const settings = ["data.maxResponseLength=400", "trainer.maxSteps=3", "trainer.saveFreq=-1"];
+  // Long responses: the rollout of step 2 takes about a second, and the signal comes within milliseconds of its start. If
+  // it is late, the rewards of step 2 wait for it.
+  const hold = join(world.dir, "hold");
+  const reward = join(world.dir, "holding.mjs");
+  writeFileSync(
+    reward,
+    `import { existsSync } from "node:fs";
+    import { setTimeout as sleep } from "node:timers/promises";
+    let calls = 0;
+    export async function computeReward(items) {
+      calls += 1;
+      while (calls > 1 && existsSync(${JSON.stringify(hold)})) await sleep(20);
+      return items.map(({ response }) => ({ overall: response.length % 3 }));
+    }`,
+  );
+  const length = "data.maxResponseLength=400";
+  const settings = [length, "trainer.maxSteps=3", "trainer.saveFreq=-1", `reward.type=${reward}`];
+  writeFileSync(hold, "");
   const out = freshPath(world, "run");
   const words = trainWords(world, "miniature-grpo", out, ...settings);
   const papo = startPapo(words);
   await papo.until(() => numLogged(out) === 1);
   papo.child.kill("SIGINT");
   expect(await papo.ended).toBe(1);
+  rmSync(hold);
   expect(papo.stderr().trim().split("\n")).toEqual([
     "papo: stopping; press Ctrl-C again to exit at once",
     "saved step 1; go on with --resume",

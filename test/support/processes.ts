@@ -21,7 +21,7 @@ interface RunOptions {
 /** Runs Node.js with the arguments to its end. */
 export function runNode(args: readonly string[], { cwd = packageRoot, env = {} }: RunOptions = {}): Finished {
   // A process that hangs is a failure, not a test run without end.
-  const timeout = 240_000;
+  const timeout = 1_200_000;
   return spawnSync(process.execPath, args, { cwd, env: { ...process.env, ...env }, encoding: "utf8", timeout });
 }
 
