@@ -1,6 +1,6 @@
 import { accuracyReward, curveFigure } from "./curve-figure.ts";
 import { paperFigure10 } from "./paper/curves.ts";
-import { gammaOverride, miniLargeGamma, miniRuns, noEntropyOverrides, paperRuns, row } from "./runs.ts";
+import { gammaOverride, miniGamma, miniLargeGamma, miniRuns, noEntropyOverrides, paperRuns, row } from "./runs.ts";
 
 /** γ without the KL to the reference. */
 export const figure10 = curveFigure({
@@ -26,8 +26,8 @@ export const figure10 = curveFigure({
         ...accuracyReward,
         title: "no reference KL, miniature",
         runs: [
-          row(miniRuns.papoGNoReferenceNoEntropy, "γ = 0.01, no entropy"),
-          row(miniRuns.papoGNoReference(), "γ = 0.01, double entropy"),
+          row(miniRuns.papoGNoReferenceNoEntropy, `γ = ${miniGamma}, no entropy`),
+          row(miniRuns.papoGNoReference(), `γ = ${miniGamma}, double entropy`),
           row(miniRuns.papoGNoReference(miniLargeGamma), `γ = ${miniLargeGamma}, double entropy`),
         ],
       },

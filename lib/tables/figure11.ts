@@ -1,6 +1,6 @@
 import { type CurvePanel, accuracyReward, curveFigure } from "./curve-figure.ts";
 import { paperFigure11 } from "./paper/curves.ts";
-import { type RowRun, miniLargeGamma, miniRuns, paperRuns, row } from "./runs.ts";
+import { type RowRun, miniGamma, miniLargeGamma, miniRuns, paperRuns, row } from "./runs.ts";
 
 /** The five metrics that tell a collapse; all but accuracy smoothed little, so that its beginning shows. */
 function panels(runs: readonly RowRun[]): CurvePanel[] {
@@ -27,7 +27,7 @@ export const figure11 = curveFigure({
       row(paperRuns.papoGGamma("7B", "0.02"), "γ = 0.02"),
     ]),
     mini: panels([
-      row(miniRuns.papoGGamma("0.01"), "γ = 0.01"),
+      row(miniRuns.papoG, `γ = ${miniGamma}`),
       row(miniRuns.papoGGamma(miniLargeGamma), `γ = ${miniLargeGamma}`),
     ]),
   },

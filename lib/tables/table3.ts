@@ -1,6 +1,6 @@
 import { accuracyTable } from "./accuracy-table.ts";
 import { paperTable3 } from "./paper/table3.ts";
-import { miniRuns, paperRuns, row } from "./runs.ts";
+import { miniGamma, miniRuns, paperRuns, row } from "./runs.ts";
 
 const otherRatios = ["0.4", "0.8", "1.0"];
 
@@ -29,7 +29,7 @@ export const table3 = accuracyTable({
     ],
   },
   notes: [
-    "PAPO_G at γ = 0.01 without entropy terms: its row at 0.6 is that of Table 4.",
+    `PAPO_G at γ = 0.01 (in the miniature ${miniGamma}) without entropy terms: its row at 0.6 is that of Table 4.`,
     "Of the saliency model's size, resolution and layers' numbering nothing is published: here it is dinov2-base over the " +
       "whole picture at its processor's size, layers counted from 0; in the miniature the policy's own vision tower.",
   ],

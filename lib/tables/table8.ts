@@ -1,6 +1,6 @@
 import { accuracyTable } from "./accuracy-table.ts";
 import { paperTable8 } from "./paper/table8.ts";
-import { miniRuns, paperRuns, row } from "./runs.ts";
+import { miniGamma, miniRuns, paperRuns, row } from "./runs.ts";
 
 const sizes = ["3B", "7B"] as const;
 const labels = { grpo: "GRPO, no reference KL", papoG: "PAPO_G, no reference KL" };
@@ -24,5 +24,7 @@ export const table8 = accuracyTable({
       row(miniRuns.papoGNoReference(), labels.papoG, "GRPO"),
     ],
   },
-  notes: ["PAPO_G at γ = 0.01 with both entropy terms, η = 0.03. Some versions of the paper number this table 7."],
+  notes: [
+    `PAPO_G at γ = 0.01 (in the miniature ${miniGamma}) with both entropy terms, η = 0.03. Some versions of the paper number this table 7.`,
+  ],
 });

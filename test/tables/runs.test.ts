@@ -65,9 +65,9 @@ test.each([
   ["grpo-no_kl_ref", "3B", 0, 0, 0, 0, 0.6],
   ["papo_g-no_kl_ref", "7B", 0.01, 0.03, 0.03, 0, 0.6],
   ["dapo-ori-entropy", "7B", 0, 0, 0.03, 0, 0.6],
-  ["papo_g", "mini", 0.01, 0, 0, 0.01, 0.6],
-  ["papo_g-gamma0.1-eta0.05", "mini", 0.1, 0, 0.05, 0.01, 0.6],
-  ["papo_g-gamma0.1-larger-beta", "mini", 0.1, 0, 0, 0.05, 0.6],
+  ["papo_g", "mini", 0.3, 0, 0, 0.01, 0.6],
+  ["papo_g-gamma10-eta0.05", "mini", 10, 0, 0.05, 0.01, 0.6],
+  ["papo_g-gamma10-larger-beta", "mini", 10, 0, 0, 0.05, 0.6],
 ])("%s %s trains as the paper says", (method, size, gamma, aug, ori, beta, ratio) => {
   const run = trained.find((one) => one.method === method && one.size === size);
   if (!run) throw new Error(`no run ${method} ${size}`);
