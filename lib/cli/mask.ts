@@ -46,7 +46,7 @@ export function registerMask(program: Command): void {
       ]);
       await checkOptions(options);
       const { mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex } = options;
-      const { png, width, height } = await maskPicture(image, {
+      const { png, width, height } = await maskPicture({ path: image }, {
         patchMask: {
           ...{ mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
           exact: options.exact === true,

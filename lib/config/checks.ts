@@ -1,4 +1,5 @@
 // Rules that join two or more settings, as the reference's start-up checks and beyond.
+import { isLoopback } from "../trackers/loopback.ts";
 import type { Problem } from "./explain.ts";
 import type { ResolvedRun } from "./schema.ts";
 import { groupAdvantages } from "./schema-algorithm.ts";
@@ -90,8 +91,25 @@ const warmupFits: Check = ({ optim, trainer }) =>
 const valOnlyHasData: Check = ({ data, trainer }) =>
   trainer.valOnly && data.val === null && ["data.val", "expected a data set (trainer.valOnly), got null"];
 
+const guardedMetrics: Check = ({ trainer: { loggers, prometheus } }) =>
+  loggers.includes("prometheus") &&
+  prometheus.tokenFile === null &&
+  !isLoopback(prometheus.host) && [
+    "trainer.prometheus.tokenFile",
+    `expected a file, as other machines reach trainer.prometheus.host (${prometheus.host}), got null`,
+  ];
+
 const groupChecks = [needsGroup, wholeMicroBatches, fullKlInLoss, fullKlRecomputed];
-const checks = [wholeMinibatches, entropyScale, pixelOrder, filterOrder, overlongFits, warmupFits, valOnlyHasData];
+const checks = [
+  wholeMinibatches,
+  entropyScale,
+  pixelOrder,
+  filterOrder,
+  overlongFits,
+  warmupFits,
+  valOnlyHasData,
+  guardedMetrics,
+];
 
 /**
  * Every rule between settings that the run breaks.

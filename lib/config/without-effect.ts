@@ -141,6 +141,12 @@ const rules: readonly Rule[] = [
     needs: "optim.schedule: linear or cosine",
     neutral: [0],
   },
+  ...(["mlflow", "prometheus"] as const).map((logger) => ({
+    keys: [`trainer.${logger}`],
+    acts: ({ trainer }: ResolvedRun) => trainer.loggers.includes(logger),
+    needs: `${logger} among trainer.loggers`,
+    neutral: [null],
+  })),
 ];
 
 /** Whether the weight of the perception KL anneals from a start that does not follow klPrcp.coef. */

@@ -4,6 +4,7 @@ import { decodeImage } from "../data/image.ts";
 import { DataError } from "../errors.ts";
 import type { ImageSpec, PatchMask } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
+import type { ImageSource } from "../types.ts";
 
 export interface MaskedPicture {
   readonly png: Uint8Array;
@@ -16,10 +17,11 @@ export interface MaskedPicture {
  * @throws {DataError} when the picture is unusable
  */
 export async function maskPicture(
-  path: string,
+  source: ImageSource,
   settings: { readonly patchMask: PatchMask; readonly imageSpec: ImageSpec; readonly exifRotate: boolean },
 ): Promise<MaskedPicture> {
-  const { rgb, width, height } = await decodeImage({ path }, { file: path, row: undefined }, settings);
+  const file = "path" in source ? source.path : "embedded picture";
+  const { rgb, width, height } = await decodeImage(source, { file, row: undefined }, settings);
   const native = loadNative();
   try {
     const image = native.createImage(rgb, height, width, settings.imageSpec);
@@ -31,6 +33,6 @@ export async function maskPicture(
     return { png, width: masked.width, height: masked.height };
   } catch (error) {
     if ((error as { code?: unknown }).code !== "E_VALUE") throw error;
-    throw new DataError(path, undefined, (error as Error).message, { cause: error });
+    throw new DataError(file, undefined, (error as Error).message, { cause: error });
   }
 }

@@ -32,7 +32,8 @@ export class RunFolder implements AsyncDisposable {
   readonly brokenCheckpoints: readonly CheckpointError[];
   /** `key: old -> new` of what differs from the run that is resumed. */
   readonly changedSettings: readonly string[];
-  readonly #record: RunRecord;
+  /** As config.json has it. */
+  readonly record: RunRecord;
   readonly #lock: AsyncDisposable;
 
   private constructor(dir: string, parts: RunParts, { record, lock }: { record: RunRecord; lock: AsyncDisposable }) {
@@ -44,7 +45,7 @@ export class RunFolder implements AsyncDisposable {
     this.resumeFrom = parts.resumeFrom;
     this.brokenCheckpoints = parts.brokenCheckpoints;
     this.changedSettings = parts.changedSettings;
-    this.#record = record;
+    this.record = record;
     this.#lock = lock;
   }
 
@@ -72,7 +73,7 @@ export class RunFolder implements AsyncDisposable {
 
   /** Writes config.json. A resumed run does so when nothing can stop it from going on with changed settings. */
   async writeRecord(): Promise<void> {
-    await writeRecord(this.dir, this.#record);
+    await writeRecord(this.dir, this.record);
   }
 
   /**

@@ -13,11 +13,16 @@ import {
 import type { LoggerSet } from "./loggers.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { type SampledGroup, samplesText, writeSamples } from "./samples.ts";
+import type { LoggedPicture } from "./tensorboard.ts";
 
 export interface TrainedStep {
   readonly metrics: StepMetrics;
   /** Written under samples/ when there are any. */
   readonly samples: readonly SampledGroup[];
+  /** The values behind some means, by name, one a response. */
+  readonly distributions?: Readonly<Record<string, readonly number[]>>;
+  /** One of the step's pictures and its masked view, to look at. */
+  readonly picture?: (() => Promise<LoggedPicture>) | undefined;
 }
 
 /** What takes the steps. */
@@ -53,6 +58,9 @@ export interface TrainResult {
   readonly best: BestScore | null;
 }
 
+/** Of a run, for loggers that take them. */
+const numPictures = 20;
+
 export class RunLoop {
   readonly #config: RunConfig;
   readonly #folder: RunFolder;
@@ -77,6 +85,18 @@ export class RunLoop {
   }
 
   async run(signal: AbortSignal | undefined): Promise<TrainResult> {
+    const { loggers } = this.#parts;
+    try {
+      const result = await this.#run(signal);
+      await loggers.close("finished");
+      return result;
+    } catch (error) {
+      await loggers.close(signal?.aborted === true ? "interrupted" : "failed");
+      throw error;
+    }
+  }
+
+  async #run(signal: AbortSignal | undefined): Promise<TrainResult> {
     const { trainer } = this.#config;
     await this.#folder.writeRecord();
     const { step } = this.#state;
@@ -100,10 +120,20 @@ export class RunLoop {
   }
 
   async #step(step: number, signal: AbortSignal | undefined): Promise<void> {
-    const { metrics, samples } = await this.#parts.stepper.step(step, signal);
+    const trained = await this.#parts.stepper.step(step, signal);
+    const { metrics, samples } = trained;
     this.#state = takeState(this.#parts.checkpoint, { step, best: this.#state.best, unlogged: metrics });
     if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
+    await this.#show(step, trained);
     await this.#finishStep(metrics);
+  }
+
+  async #show(step: number, { distributions = {}, picture }: TrainedStep): Promise<void> {
+    const { loggers, totalSteps } = this.#parts;
+    for (const [name, values] of Object.entries(distributions))
+      await loggers.logHistogram(step, `distributions/${name}`, values);
+    const isShown = step === 1 || step % Math.ceil(totalSteps / numPictures) === 0;
+    if (picture && isShown) await loggers.logImage(step, "samples/picture", picture);
   }
 
   /** Validates, logs and saves the newest step where that is due. */

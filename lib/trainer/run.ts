@@ -71,6 +71,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       takePeak: () => takeTensorPeak(config.trainer.device),
       flopMeter: await FlopMeter.create("cpu"),
       modelConfig: policy.config,
+      imageSpec: processor.imageSpec,
       promptText,
     }),
     checkpoint,

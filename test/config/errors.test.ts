@@ -18,8 +18,14 @@ test.each([
   ["data: { promptKey: '' }\n", '3:9: data.promptKey: expected a column name, got ""'],
   ["algorithm: { policyLoss: cispo }\n", '3:14: algorithm.policyLoss: expected one of ppo, gspo, got "cispo"'],
   ["algorithm: 7\n", "3:1: algorithm: expected a map, got 7"],
-  ["trainer: { loggers: [console, wandb] }\n", "3:12: trainer.loggers.1: expected one of console, jsonl, tensorboard"],
-  ["trainer: { loggers: console }\n", "3:12: trainer.loggers: expected a list of console, jsonl, tensorboard"],
+  [
+    "trainer: { loggers: [console, wandb] }\n",
+    "3:12: trainer.loggers.1: expected one of console, jsonl, tensorboard, mlflow, prometheus",
+  ],
+  [
+    "trainer: { loggers: console }\n",
+    "3:12: trainer.loggers: expected a list of console, jsonl, tensorboard, mlflow, prometheus",
+  ],
   ["reward: { kwargs: 3 }\n", "3:11: reward.kwargs: expected a map, got 3"],
   ["reward: 3\n", "3:1: reward: expected a map, got 3"],
   ["algorithm: { klPrcp: { tokenTopP: 1 } }\n", "3:24: algorithm.klPrcp.tokenTopP: expected a number > 0 and < 1"],

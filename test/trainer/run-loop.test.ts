@@ -67,7 +67,7 @@ async function run({ dir, trainer = {}, scores = [], onStep, resume = false }: W
   const said: string[] = [];
   const say = (line: string) => void said.push(line);
   const table = new StepTable({ write: () => true }, 3, {});
-  await using loggers = await createLoggers(config.trainer.loggers, folder, table, say);
+  await using loggers = await createLoggers(config, folder, table, say);
   const parts: LoopParts = {
     stepper,
     checkpoint,
