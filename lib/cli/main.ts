@@ -3,6 +3,7 @@
 // inside its action, so that `papo --help` stays fast. A new command is one import and one call here.
 import { registerBench } from "./bench.ts";
 import { handleStdoutError } from "./broken-output.ts";
+import { registerClean } from "./clean.ts";
 import { registerCompare } from "./compare.ts";
 import { registerConfig } from "./config.ts";
 import { registerDoctor } from "./doctor.ts";
@@ -15,9 +16,11 @@ import { registerPlan } from "./plan.ts";
 import { createProgram } from "./program.ts";
 import { registerQuickstart } from "./quickstart.ts";
 import { exitWith } from "./report-error.ts";
+import { registerRuns } from "./runs.ts";
 import { registerSft } from "./sft.ts";
 import { registerTrain } from "./train.ts";
 import { registerVerify } from "./verify.ts";
+import { registerWatch } from "./watch.ts";
 
 process.on("uncaughtException", exitWith);
 process.on("unhandledRejection", exitWith);
@@ -26,6 +29,7 @@ process.stderr.on("error", () => undefined); // there is nowhere left to say so
 
 const program = createProgram();
 registerBench(program);
+registerClean(program);
 registerCompare(program);
 registerConfig(program);
 registerDoctor(program);
@@ -36,7 +40,9 @@ registerLeaks(program);
 registerMask(program);
 registerPlan(program);
 registerQuickstart(program);
+registerRuns(program);
 registerSft(program);
 registerTrain(program);
 registerVerify(program);
+registerWatch(program);
 await program.parseAsync(process.argv);

@@ -46,15 +46,18 @@ export function registerMask(program: Command): void {
       ]);
       await checkOptions(options);
       const { mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex } = options;
-      const { png, width, height } = await maskPicture({ path: image }, {
-        patchMask: {
-          ...{ mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
-          exact: options.exact === true,
-          exampleId: options.id,
+      const { png, width, height } = await maskPicture(
+        { path: image },
+        {
+          patchMask: {
+            ...{ mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
+            exact: options.exact === true,
+            exampleId: options.id,
+          },
+          imageSpec: defaultImageSpec({ trainerMinPixels: options.minPixels, trainerMaxPixels: options.maxPixels }),
+          exifRotate: options.exifRotate === true,
         },
-        imageSpec: defaultImageSpec({ trainerMinPixels: options.minPixels, trainerMaxPixels: options.maxPixels }),
-        exifRotate: options.exifRotate === true,
-      });
+      );
       await writeFileAtomic(options.out, png);
       process.stdout.write(`${options.out}: ${width} x ${height} px\n`);
     });

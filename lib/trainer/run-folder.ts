@@ -1,4 +1,4 @@
-// The folder of a run: config.json, metrics.jsonl, samples/, tensorboard/, checkpoints/, and data/ where the run makes its
+// The folder of a run: config.json, status.json, metrics.jsonl, samples/, tensorboard/, checkpoints/, and data/ where the run makes its
 // own. Owns who may write it and what a fresh and a resumed run find in it.
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { cleanFolder, diskError, writeFileAtomic } from "./durable-file.ts";
 import { MetricsFile } from "./metrics-file.ts";
 import { lockRunFolder } from "./run-lock.ts";
 import { changedSettings, readRunRecord, recordFile, type RunRecord } from "./run-record.ts";
+import { type RunStatus, statusFile, writeRunStatus } from "./run-status.ts";
 
 export interface OpenRunOptions {
   readonly dir: string;
@@ -18,7 +19,7 @@ export interface OpenRunOptions {
   readonly resume: boolean;
 }
 
-const metricsFile = "metrics.jsonl";
+export const metricsFile = "metrics.jsonl";
 
 export class RunFolder implements AsyncDisposable {
   readonly dir: string;
@@ -74,6 +75,11 @@ export class RunFolder implements AsyncDisposable {
   /** Writes config.json. A resumed run does so when nothing can stop it from going on with changed settings. */
   async writeRecord(): Promise<void> {
     await writeRecord(this.dir, this.record);
+  }
+
+  /** Writes status.json. */
+  async writeStatus(status: Omit<RunStatus, "at">): Promise<void> {
+    await writeRunStatus(this.dir, status);
   }
 
   /**
@@ -138,7 +144,7 @@ async function checkPurpose(dir: string, resume: boolean): Promise<void> {
     );
   }
   if (!hasRun && resume) throw new ConfigError("trainer.outDir", `expected the folder of a run to resume, got ${dir}`);
-  const known = new Set(["data", "samples", "tensorboard", "checkpoints", recordFile, metricsFile]);
+  const known = new Set(["data", "samples", "tensorboard", "checkpoints", recordFile, statusFile, metricsFile]);
   const foreign = names.find((name) => !known.has(name) && !name.startsWith("."));
   if (!hasRun && foreign !== undefined) {
     throw new ConfigError("trainer.outDir", `expected a new or empty folder; ${dir} holds ${foreign}`);

@@ -10,7 +10,7 @@ import {
   takeState,
   type TrainerState,
 } from "./checkpoint.ts";
-import type { LoggerSet } from "./loggers.ts";
+import type { LoggerSet, RunOutcome } from "./loggers.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { type SampledGroup, samplesText, writeSamples } from "./samples.ts";
 import type { LoggedPicture } from "./tensorboard.ts";
@@ -85,21 +85,30 @@ export class RunLoop {
   }
 
   async run(signal: AbortSignal | undefined): Promise<TrainResult> {
-    const { loggers } = this.#parts;
     try {
       const result = await this.#run(signal);
-      await loggers.close("finished");
+      await this.#end("finished");
       return result;
     } catch (error) {
-      await loggers.close(signal?.aborted === true ? "interrupted" : "failed");
+      await this.#end(signal?.aborted === true ? "interrupted" : "failed", error);
       throw error;
     }
+  }
+
+  async #end(outcome: RunOutcome, error?: unknown): Promise<void> {
+    const { loggers, totalSteps } = this.#parts;
+    const reason = error instanceof Error ? { message: error.message.slice(0, 1000) } : {};
+    await this.#folder
+      .writeStatus({ state: outcome, step: this.#state.step, totalSteps, ...reason })
+      .catch(() => undefined); // a full disk must not hide what ended the run
+    await loggers.close(outcome);
   }
 
   async #run(signal: AbortSignal | undefined): Promise<TrainResult> {
     const { trainer } = this.#config;
     await this.#folder.writeRecord();
     const { step } = this.#state;
+    await this.#folder.writeStatus({ state: "running", step, totalSteps: this.#parts.totalSteps });
     if (trainer.valOnly || (step === 0 && trainer.valBeforeTrain)) await this.#log(step, {}, true);
     if (!trainer.valOnly) {
       try {
