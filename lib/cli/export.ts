@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { Command } from "@commander-js/extra-typings";
 import { ConfigError } from "../errors.ts";
+import type { ModelExport } from "../export/export-run.ts";
 import type { CheckpointChoice } from "../export/exported-checkpoint.ts";
 
 /** `papo export RUN_DIR`: a checkpoint as a model folder with its card, or on the hub. */
@@ -31,23 +32,33 @@ export function registerExport(program: Command): void {
         process.stdout.write(`step ${model.step}: ${out ?? ""}\n`);
         return;
       }
-      const { uploadModel } = await import("../export/hub-upload.ts");
-      const { Progress } = await import("../trainer/progress.ts");
-      const { withInterrupt } = await import("./interrupt.ts");
-      using phase = new Progress().phase("uploading", model.files.length, "files");
-      const shares = new Map<string, number>();
-      const url = await withInterrupt((signal) =>
-        uploadModel(model, {
-          ...{ repo: repo ?? "", update: options.update ?? false, signal },
-          visibility: options.public ? "public" : "private",
-          onProgress: (file, share) => {
-            shares.set(file, share);
-            phase.update(Math.floor([...shares.values()].reduce((sum, part) => sum + part, 0)));
-          },
-        }),
-      );
+      const url = await upload(model, { ...options, repo: repo ?? "" });
       process.stdout.write(`step ${model.step}: ${url}\n`);
     });
+}
+
+interface Destination {
+  readonly repo: string;
+  readonly public?: boolean | undefined;
+  readonly update?: boolean | undefined;
+}
+
+async function upload(model: ModelExport, { repo, update = false, public: isPublic }: Destination): Promise<string> {
+  const { uploadModel } = await import("../export/hub-upload.ts");
+  const { Progress } = await import("../trainer/progress.ts");
+  const { withInterrupt } = await import("./interrupt.ts");
+  const phase = new Progress().phase("uploading", model.files.length, "files");
+  const shares = new Map<string, number>();
+  const onProgress = (file: string, share: number) => {
+    shares.set(file, share);
+    phase.update(Math.floor([...shares.values()].reduce((sum, part) => sum + part, 0)));
+  };
+  const visibility = isPublic ? "public" : "private";
+  try {
+    return await withInterrupt((signal) => uploadModel(model, { repo, update, visibility, signal, onProgress }));
+  } finally {
+    phase[Symbol.dispose](); // `using` would keep tsc from rewriting the imports above
+  }
 }
 
 function parseChoice(text: string): CheckpointChoice {
