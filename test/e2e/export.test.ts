@@ -22,6 +22,7 @@ afterAll(() => {
   removeWorld(world);
 });
 
+const recordedConfig = () => (JSON.parse(readFileSync(join(run, "config.json"), "utf8")) as { config: Record<string, object> }).config; // prettier-ignore
 const frontMatter = (card: string) => parse(/^---\n(.*?)\n---\n/su.exec(card)?.[1] ?? "") as Record<string, unknown>;
 
 test("a folder holds the model and its card, and papo generates and evaluates with it", () => {
@@ -63,8 +64,7 @@ test("the card names scores, settings, versions and use, but no folder, no serve
 });
 
 test("the card takes base model and data set from hub ids, and the scores of an evaluation", async () => {
-  const record = JSON.parse(readFileSync(join(run, "config.json"), "utf8")) as { config: Record<string, object> };
-  const { config } = record;
+  const config = recordedConfig();
   const changed = { ...config, model: { ...config["model"], path: "Qwen/Qwen2.5-VL-3B-Instruct" }, data: { ...config["data"], train: "PAPOGalaxy/PAPO_ViRL39K_train@train" } }; // prettier-ignore
   const dir = await makeRun({ config: changed, checkpoints: [3] });
   const evaluation = tempFolder();
@@ -87,7 +87,7 @@ test("the card takes base model and data set from hub ids, and the scores of an 
 });
 
 test("best, last and steps are chosen by name; one that is not there is named with those that are", async () => {
-  const dir = await makeRun({ config: JSON.parse(readFileSync(join(run, "config.json"), "utf8")).config as object, checkpoints: [1, 2, 3], best: { step: 2, score: 1 } }); // prettier-ignore
+  const dir = await makeRun({ config: recordedConfig(), checkpoints: [1, 2, 3], best: { step: 2, score: 1 } }); // prettier-ignore
   const step = async (checkpoint: "best" | "last" | number) => (await prepareExport(dir, { checkpoint })).step;
   expect([await step("best"), await step("last"), await step(1)]).toEqual([2, 3, 1]);
   await expect(step(7)).rejects.toThrow("--checkpoint: expected one of 1, 2, 3, got 7");
