@@ -39,6 +39,8 @@ const theRun = ({ runs }: MlflowServer) => {
   return [...runs.values()][0];
 };
 
+const theRunSoFar = ({ runs }: MlflowServer) => [...runs.values()][0];
+
 test("a run has its experiment, name, settings, tags, metrics, texts and end", async () => {
   const server = await startMlflow();
   const { set, said, dir } = startLogger(server);
@@ -133,6 +135,17 @@ test("a server that hangs holds up no step; at the end it is named with what was
   expect(said).toEqual([
     "logger mlflow failed and is off from here on: not sent when the run ended (3 metric values lost)",
   ]);
+});
+
+test("values under way when the run ends count as lost", async () => {
+  const server = await startMlflow();
+  const { set, said } = startLogger(server, { options: { closeMs: 37 } });
+  while (!theRunSoFar(server)?.artifacts.has("config.json")) await new Promise((resolve) => setTimeout(resolve, 1));
+  server.behaviour.fail = "hang";
+  await set.logStep(1, { a: 1, b: 2 });
+  await set.close("finished");
+  expect(said).toHaveLength(1);
+  expect(said[0]).toContain("(2 metric values lost)");
 });
 
 test("a request without an answer is given up and made again", async () => {
