@@ -12,14 +12,19 @@ import {
   takeState,
   type TrainerState,
 } from "./checkpoint.ts";
-import type { LoggerSet } from "./loggers.ts";
+import type { LoggerSet, RunOutcome } from "./loggers.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { type SampledGroup, samplesText, writeSamples } from "./samples.ts";
+import type { LoggedPicture } from "./tensorboard.ts";
 
 export interface TrainedStep {
   readonly metrics: StepMetrics;
   /** Written under samples/ when there are any. */
   readonly samples: readonly SampledGroup[];
+  /** The values behind some means, by name, one a response. */
+  readonly distributions?: Readonly<Record<string, readonly number[]>>;
+  /** One of the step's pictures and its masked view, to look at. */
+  readonly picture?: (() => Promise<LoggedPicture>) | undefined;
 }
 
 /** What takes the steps. */
@@ -55,6 +60,9 @@ export interface TrainResult {
   readonly best: BestScore | null;
 }
 
+/** Of a run, for loggers that take them. */
+const numPictures = 20;
+
 export class RunLoop {
   readonly #config: RunConfig;
   readonly #folder: RunFolder;
@@ -79,9 +87,30 @@ export class RunLoop {
   }
 
   async run(signal: AbortSignal | undefined): Promise<TrainResult> {
+    try {
+      const result = await this.#run(signal);
+      await this.#end("finished");
+      return result;
+    } catch (error) {
+      await this.#end(signal?.aborted === true ? "interrupted" : "failed", error);
+      throw error;
+    }
+  }
+
+  async #end(outcome: RunOutcome, error?: unknown): Promise<void> {
+    const { loggers, totalSteps } = this.#parts;
+    const reason = error instanceof Error ? { message: error.message.slice(0, 1000) } : {};
+    await this.#folder
+      .writeStatus({ state: outcome, step: this.#state.step, totalSteps, ...reason })
+      .catch(() => undefined); // a full disk must not hide what ended the run
+    await loggers.close(outcome);
+  }
+
+  async #run(signal: AbortSignal | undefined): Promise<TrainResult> {
     const { trainer } = this.#config;
     await this.#folder.writeRecord();
     const { step } = this.#state;
+    await this.#folder.writeStatus({ state: "running", step, totalSteps: this.#parts.totalSteps });
     if (trainer.valOnly || (step === 0 && trainer.valBeforeTrain)) await this.#log(step, {}, true);
     if (!trainer.valOnly) {
       try {
@@ -102,12 +131,14 @@ export class RunLoop {
   }
 
   async #step(step: number, signal: AbortSignal | undefined): Promise<void> {
-    const { metrics: own, samples } = await this.#parts.stepper.step(step, signal);
+    const trained = await this.#parts.stepper.step(step, signal);
+    const { metrics: own, samples } = trained;
     const { metrics: watched = {}, lines = [] } = this.#parts.checkpoint.guard?.observe(step, own) ?? {};
     const metrics = { ...own, ...watched };
     this.#state = takeState(this.#parts.checkpoint, { step, best: this.#state.best, unlogged: metrics });
     for (const line of lines) await this.#writeAlarm(step, line);
     if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
+    await this.#show(step, trained);
     await this.#finishStep(metrics);
   }
 
@@ -115,6 +146,14 @@ export class RunLoop {
     await this.#folder.alarms.append(step, line);
     const words = alarmWords(step, line);
     if (words !== undefined) this.#say(words);
+  }
+
+  async #show(step: number, { distributions = {}, picture }: TrainedStep): Promise<void> {
+    const { loggers, totalSteps } = this.#parts;
+    for (const [name, values] of Object.entries(distributions))
+      await loggers.logHistogram(step, `distributions/${name}`, values);
+    const isShown = step === 1 || step % Math.ceil(totalSteps / numPictures) === 0;
+    if (picture && isShown) await loggers.logImage(step, "samples/picture", picture);
   }
 
   /**

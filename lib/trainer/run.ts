@@ -75,6 +75,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       takePeak: () => takeTensorPeak(config.trainer.device),
       flopMeter: await FlopMeter.create(config.trainer.device),
       modelConfig: policy.config,
+      imageSpec: processor.imageSpec,
       promptText,
     }),
     checkpoint,

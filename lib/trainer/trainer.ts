@@ -3,6 +3,7 @@
 // the steps, validation, checkpoints and logging are run-loop.ts.
 import type { RunConfig } from "../config/schema.ts";
 import type { ExampleStream } from "../data/example-stream.ts";
+import type { ImageSpec } from "../native/binding.ts";
 import { deviceName } from "../native/device-name.ts";
 import type { ModelConfig } from "../policy/model-config.ts";
 import { releasePrompt } from "../processor/processor.ts";
@@ -15,6 +16,7 @@ import type { FlopMeter } from "./flop-meter.ts";
 import type { Progress } from "./progress.ts";
 import type { Stepper, TrainedStep } from "./run-loop.ts";
 import type { SampledGroup } from "./samples.ts";
+import { samplePicture } from "./sample-picture.ts";
 import { pickGroups, sampledGroup } from "./samples.ts";
 import { lengthMetrics, PhaseTimer, rewardMetrics, seqlenMetrics } from "./step-metrics.ts";
 import { memoryMetrics } from "./system-info.ts";
@@ -32,6 +34,8 @@ export interface TrainerParts {
   readonly takePeak: () => Promise<number>;
   /** Of the policy. */
   readonly modelConfig: ModelConfig;
+  /** How the model takes pictures. */
+  readonly imageSpec: ImageSpec;
   /** A prompt as text for samples. */
   readonly promptText: (prompt: Prompt) => string;
 }
@@ -77,6 +81,8 @@ export class Trainer implements Stepper {
           ...(await flopMeter.metrics(timer.seconds)),
         },
         samples: this.#samples(batch.groups, result),
+        distributions: distributionsOf(batch.groups, result),
+        picture: this.#picture(batch.groups),
       };
     } finally {
       for (const { prompt } of batch.groups) releasePrompt(prompt);
@@ -137,6 +143,13 @@ export class Trainer implements Stepper {
     };
   }
 
+  /** Of the first group that has one. */
+  #picture(groups: readonly RewardedGroup[]): TrainedStep["picture"] {
+    const { config, imageSpec } = this.#parts;
+    const prompt = groups.map((group) => group.prompt).find(({ example }) => example.images.length > 0);
+    return prompt && (() => samplePicture(prompt, config, imageSpec));
+  }
+
   #samples(groups: readonly RewardedGroup[], result: UpdateResult): SampledGroup[] {
     const { config, promptText } = this.#parts;
     const { n } = config.rollout;
@@ -150,6 +163,17 @@ export class Trainer implements Stepper {
       }));
     });
   }
+}
+
+function distributionsOf(groups: readonly RewardedGroup[], result: UpdateResult): Record<string, readonly number[]> {
+  const responses = groups.flatMap((group) => group.responses);
+  return {
+    reward: groups.flatMap(({ rewards }) => rewards.map(({ overall }) => overall)),
+    response_length: responses.map(({ ids }) => ids.length),
+    advantages: Array.from(result.advantages),
+    kl_prcp: Array.from(result.perceptionKl),
+    kl_ref: Array.from(result.referenceKl),
+  };
 }
 
 /** A number that was computed; nan stands for one that was not. */

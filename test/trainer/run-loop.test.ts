@@ -78,7 +78,7 @@ async function run(world: World) {
   const said: string[] = [];
   const say = (line: string) => void said.push(line);
   const table = new StepTable({ write: () => true }, 3, {});
-  await using loggers = await createLoggers(config.trainer.loggers, folder, table, say);
+  await using loggers = await createLoggers(config, folder, table, say);
   const state = folder.resumeFrom ? await readTrainerState(folder.resumeFrom.dir) : takeState(checkpoint);
   if (state.guard) guard?.restore(state.guard);
   const parts: LoopParts = {
