@@ -1,4 +1,5 @@
-import { type Command } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
+import type { Dashboard } from "../dash/serve.ts";
 import { ConfigError } from "../errors.ts";
 import { integerFrom } from "./option-values.ts";
 
@@ -18,11 +19,15 @@ export function registerDash(program: Command): void {
         throw new ConfigError("--token", `expected at least ${minTokenLength} characters`);
       const warn = (line: string) => void process.stderr.write(`papo: ${line}\n`);
       const secret = token === true ? newToken() : token;
-      await using dashboard = await openDashboard({ folders, port, host, token: secret, warn });
-      const { url, numRuns } = dashboard;
-      process.stdout.write(`${numRuns} ${numRuns === 1 ? "run" : "runs"} at ${url}\nCtrl-C ends the dashboard\n`);
-      await interrupted();
+      await serve(openDashboard({ folders, port, host, token: secret, warn }));
     });
+}
+
+async function serve(opening: Promise<Dashboard>): Promise<void> {
+  await using dashboard = await opening;
+  const { url, numRuns } = dashboard;
+  process.stdout.write(`${numRuns} ${numRuns === 1 ? "run" : "runs"} at ${url}\nCtrl-C ends the dashboard\n`);
+  await interrupted();
 }
 
 async function interrupted(): Promise<void> {
