@@ -12,13 +12,7 @@ beforeEach(() => {
 
 test("a name that is not this machine's is refused: DNS rebinding", async () => {
   const { url } = await openFor([folder]);
-  for (const host of [
-    "evil.example",
-    "127.0.0.1.evil.example",
-    "localhost.evil.example:80",
-    "10.0.0.1",
-    "[::2]",
-  ])
+  for (const host of ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", "[::2]"])
     expect((await ask(url, "/api/runs", { headers: { host } })).status, host).toBe(403);
   for (const host of ["localhost", "LOCALHOST:1234", "127.0.0.1:9", "[::1]:80"])
     expect((await ask(url, "/api/runs", { headers: { host } })).status, host).toBe(200);

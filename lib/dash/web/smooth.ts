@@ -1,19 +1,20 @@
 // Smoothing and the joining of curves: plain functions over arrays.
 
 /**
- * Exponential moving average without the pull of its start. A value so many steps after the last weighs as if each step
- * between had had it, so that a curve in few points is smoothed as the whole one is.
- * @param weight of what was before, in [0, 1), for a step of `unit`
+ * Exponential moving average without the pull of its start. A gap between two steps counts by how long it is beside the
+ * usual one, so that a curve in few points is smoothed as strongly as one in many.
+ * @param weight of what was before, in [0, 1), for a gap of the usual length
  */
 export function smooth(steps: readonly number[], values: readonly number[], weight: number): number[] {
   if (weight <= 0) return [...values];
+  const usual = ((steps.at(-1) ?? 0) - (steps[0] ?? 0)) / Math.max(1, steps.length - 1);
   let [average, mass] = [0, 0];
   return values.map((value, index) => {
-    const gap = index === 0 ? 1 : Math.max(1, (steps[index] ?? 0) - (steps[index - 1] ?? 0));
+    const gap = index === 0 || usual <= 0 ? 1 : ((steps[index] ?? 0) - (steps[index - 1] ?? 0)) / usual;
     const kept = weight ** gap;
     average = kept * average + (1 - kept) * value;
     mass = kept * mass + (1 - kept);
-    return average / mass;
+    return mass > 0 ? average / mass : value;
   });
 }
 

@@ -3,15 +3,10 @@ import { klLevel } from "../../analysis/kl-map/kl-level.ts";
 import type { SampleResponse } from "../api.ts";
 import { h } from "./dom.ts";
 import { formatSigned, plural } from "./format.ts";
+import { tokenKl } from "./token-kl.ts";
 
 /** What is over it is left out and said so. */
 const maxShownTokens = 20_000;
-
-/** KL_prcp's estimate k3 of a token with its clamps, nats. */
-export function tokenKl(logProb: number, maskedLogProb: number): number {
-  const s = Math.min(20, Math.max(-20, maskedLogProb - logProb));
-  return Math.min(10, Math.exp(s) - s - 1);
-}
 
 const tip = h("div", { id: "token-tip", role: "tooltip", hidden: true });
 
