@@ -47,6 +47,6 @@ async function encode(rgb: Uint8Array, width: number, height: number): Promise<U
   const lossless = Math.max(width, height) <= maxLosslessSide;
   return await sharp(rgb, { raw: { width, height, channels: 3 } })
     .resize({ width: maxSide, height: maxSide, fit: "inside", withoutEnlargement: true })
-    .webp(lossless ? { lossless } : { quality: 80 })
+    .webp(lossless ? { lossless, effort: 0 } : { quality: 80, effort: 1 })
     .toBuffer();
 }

@@ -56,6 +56,8 @@ test("a reader that comes back with its last id gets what it missed of each run,
   const first = await readEvents(url, (events) => events.length >= 2);
   for (let step = 2; step <= 450; step += 1) addStep(one, step, { a: step });
   addStep(two, 2, { b: 2 });
+  const numRows = async () => (await askJson<{ runs: RunSummary[] }>(url, "/api/runs")).runs.map((run) => run.numRows);
+  await until(async () => String(await numRows()) === "450,2"); // read before the reader comes back
   const again = await readEvents(url, (events) => stepsOf(events).length >= 450, first.at(-1)?.id);
   expect(again.some(({ event }) => event === "anew")).toBe(false);
   const ofRun = (id: number) => rowsOf(again).filter(({ run }) => run === id);
