@@ -132,7 +132,7 @@ function groupCard({ id, promptText, answer, pictures, numImages, responses }: S
         missing && h("p", { class: "note" }, "The run did not keep its pictures."),
       ),
     ),
-    h("div", { class: "responses" }, ...responses.map((response, index) => responseCard(response, index))),
+    h("div", { class: "responses" }, ...folded(responses).map(({ response, times }) => responseCard(response, times))),
   );
 }
 
@@ -161,7 +161,17 @@ function promptParts(text: string): (Node | string)[] {
   return text.split(/(<\|\w+\|>)/u).map((part) => (/^<\|\w+\|>$/u.test(part) ? h("span", { class: "special" }, part) : part)); // prettier-ignore
 }
 
-function responseCard(response: SampleResponse, index: number): HTMLElement {
+/** Responses that are the same in all are shown once. */
+function folded(responses: readonly SampleResponse[]): { readonly response: SampleResponse; readonly times: number }[] {
+  const times = new Map<string, number>();
+  for (const response of responses) {
+    const key = JSON.stringify(response);
+    times.set(key, (times.get(key) ?? 0) + 1);
+  }
+  return [...times].map(([key, count]) => ({ response: JSON.parse(key) as SampleResponse, times: count }));
+}
+
+function responseCard(response: SampleResponse, times: number): HTMLElement {
   const { text, reward, advantage, klPrcp, klRef, numTokens, finishReason, tokens } = response;
   const { overall, ...parts } = reward;
   const badge = (name: string, value: string, kind = "") =>
@@ -169,10 +179,11 @@ function responseCard(response: SampleResponse, index: number): HTMLElement {
   const kind = overall === undefined ? "" : overall >= 0.5 ? "good" : "bad";
   return h(
     "section",
-    { class: "response", "aria-label": `response ${index + 1}` },
+    { class: "response", "aria-label": "response" },
     h(
       "header",
       {},
+      times > 1 && badge("", `× ${formatCount(times)}`, "times"),
       badge("reward", formatValue(overall), kind),
       ...Object.entries(parts).map(([name, value]) => badge(name, formatValue(value))),
       advantage !== null && badge("advantage", formatSigned(advantage, 2)),
