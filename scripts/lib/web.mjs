@@ -1,9 +1,10 @@
 // The dashboard's page: lib/dash/web to dist/dash/web, by vite.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { root } from "./project.mjs";
 
 const folder = join("dash", "web");
+const source = join(root, "lib", folder);
 const output = join(root, "dist", folder);
 
 /**
@@ -14,8 +15,13 @@ export function isOfWeb(name) {
   return name.startsWith(folder + sep);
 }
 
+/** Whether the page, if there is one, is built with all that it asks for. */
 export function hasWeb() {
-  return existsSync(join(output, "index.html"));
+  if (!existsSync(join(source, "index.html"))) return true;
+  const page = join(output, "index.html");
+  if (!existsSync(page)) return false;
+  const assets = [...readFileSync(page, "utf8").matchAll(/"\/(assets\/[^"]+)"/g)].map(([, name]) => name ?? "");
+  return assets.every((name) => existsSync(join(output, name)));
 }
 
 /** Everything is in files of its own: the page's security policy allows nothing inline. */
@@ -23,7 +29,7 @@ export async function buildWeb() {
   const { build } = await import("vite"); // late: setup starts without packages
   await build({
     configFile: false,
-    root: join(root, "lib", folder),
+    root: source,
     logLevel: "warn",
     build: {
       outDir: output,
