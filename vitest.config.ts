@@ -8,7 +8,8 @@ import { hasCudaDriver } from "./lib/native/cuda-driver.ts";
 const cpuBuild = join(import.meta.dirname, "build", "Release", "papo.node");
 const hasCudaBuild = existsSync(join(import.meta.dirname, "build-cuda", "Release", "papo.node"));
 
-// Two projects: `unit` is everything fast; `e2e` holds the slow end-to-end runs. `npm test` runs both.
+// Three projects: `unit` is everything fast, `e2e` the slow end-to-end runs, `browser` what needs a real one. `npm test`
+// runs all.
 export default defineConfig({
   test: {
     pool: "forks",
@@ -21,11 +22,25 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], testTimeout: 120_000 },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/browser/**"],
+          testTimeout: 120_000,
+        },
       },
       {
         extends: true,
         test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 600_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: "test/browser/chromium.ts",
+          testTimeout: 240_000,
+        },
       },
     ],
   },

@@ -173,7 +173,7 @@ async function hasResults(dir: string): Promise<boolean> {
 
 async function removeLaterSamples(dir: string, resumedStep: number): Promise<void> {
   for (const name of await readdir(dir)) {
-    const step = /^(?:val-)?step-(\d+)\.jsonl$/.exec(name)?.[1];
-    if (step !== undefined && Number(step) > resumedStep) await rm(join(dir, name));
+    const step = /^(?:val-)?step-(\d+)(?:\.jsonl)?$/.exec(name)?.[1];
+    if (step !== undefined && Number(step) > resumedStep) await rm(join(dir, name), { recursive: true });
   }
 }

@@ -269,7 +269,7 @@ test("samples hold one line a response with its group, parts and perception KL",
     numTokens: 37,
     reward: { overall: 1, format: 1 },
   } as const;
-  const group = { id: "a:1", promptText: "<image> how many?", answer: "7", numImages: 1 };
+  const group = { id: "a:1", promptText: "<image> how many?", answer: "7", numImages: 1, pictures: [] };
   await writeSamples(dir, 7, [{ ...group, responses: [{ ...response, advantage: 0.5, klPrcp: 0.01 }, response] }]);
   const lines = readFileSync(join(dir, "step-000007.jsonl"), "utf8").trim().split("\n");
   const expected = {
@@ -285,6 +285,30 @@ test("samples hold one line a response with its group, parts and perception KL",
     { ...expected, response: 0, advantage: 0.5, klPrcp: 0.01 },
     { ...expected, response: 1 },
   ]);
+});
+
+test("samples name their pictures, which are files beside them; a step written again leaves none of its old ones", async () => {
+  const dir = tempFolder();
+  const bytes = (value: number) => new Uint8Array([value]);
+  const response = { text: "7", finishReason: "stop", numTokens: 1, reward: { overall: 1 } } as const;
+  const group = { id: "a:1", promptText: "?", answer: "7", numImages: 2, responses: [response] };
+  const pictures = [
+    { plain: bytes(1), masked: [bytes(2), bytes(3)] },
+    { plain: bytes(4), masked: [] },
+  ];
+  await writeSamples(dir, 7, [{ ...group, pictures }], "val-");
+  const written = JSON.parse(readFileSync(join(dir, "val-step-000007.jsonl"), "utf8")) as { pictures: unknown };
+  expect(written.pictures).toEqual([
+    {
+      plain: "val-step-000007/0-0.webp",
+      masked: ["val-step-000007/0-0-masked-0.webp", "val-step-000007/0-0-masked-1.webp"],
+    },
+    { plain: "val-step-000007/0-1.webp", masked: [] },
+  ]);
+  const at = (name: string) => [...readFileSync(join(dir, "val-step-000007", name))];
+  expect([at("0-0.webp"), at("0-0-masked-1.webp"), at("0-1.webp")]).toEqual([[1], [3], [4]]);
+  await writeSamples(dir, 7, [{ ...group, pictures: pictures.slice(1) }], "val-");
+  expect(readdirSync(join(dir, "val-step-000007"))).toEqual(["0-0.webp"]);
 });
 
 test("picked groups are spread over the step", () => {

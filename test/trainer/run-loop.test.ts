@@ -38,7 +38,7 @@ interface World {
 
 function sampleOf(overall: number): SampledGroup {
   const response = { text: "\\boxed{7}", finishReason: "stop", numTokens: 3, reward: { overall } } as const;
-  return { id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, responses: [response] };
+  return { id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, pictures: [], responses: [response] };
 }
 
 /** Runs three steps, or as the settings have it; gives what it said and the steps that were validated. */
@@ -115,7 +115,7 @@ test("responses of a validation are written as samples and as TensorBoard text",
   expect(readdirSync(join(dir, "samples")).toSorted()).toEqual(["val-step-000002.jsonl", "val-step-000003.jsonl"]);
   expect(JSON.parse(readFileSync(join(dir, "samples", "val-step-000003.jsonl"), "utf8"))).toEqual({
     step: 3,
-    ...{ id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, response: 0 },
+    ...{ id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, pictures: [], response: 0 },
     ...{ text: "\\boxed{7}", finishReason: "stop", numTokens: 3, "reward/overall": 0.7 },
   });
   const [events = ""] = readdirSync(join(dir, "tensorboard"));
