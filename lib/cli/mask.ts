@@ -47,19 +47,16 @@ export function registerMask(program: Command): void {
       checkStrategy(options.strategy, (name) => command.getOptionValueSource(name) === "cli");
       const saliency = options.strategy === "saliency" ? await saliencyOf(options) : {};
       const { mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex } = options;
-      const { png, width, height } = await maskPicture(
-        { path: image },
-        {
-          patchMask: {
-            ...{ strategy: options.strategy, mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
-            exact: options.exact === true,
-            exampleId: options.id,
-          },
-          imageSpec: defaultImageSpec({ trainerMinPixels: options.minPixels, trainerMaxPixels: options.maxPixels }),
-          exifRotate: options.exifRotate === true,
-          ...saliency,
+      const { png, width, height } = await maskPicture(image, {
+        patchMask: {
+          ...{ strategy: options.strategy, mode, fill, ratio, patchPx, seed, epoch, imageIndex, responseIndex },
+          exact: options.exact === true,
+          exampleId: options.id,
         },
-      );
+        imageSpec: defaultImageSpec({ trainerMinPixels: options.minPixels, trainerMaxPixels: options.maxPixels }),
+        exifRotate: options.exifRotate === true,
+        ...saliency,
+      });
       await writeFileAtomic(options.out, png);
       process.stdout.write(`${options.out}: ${width} x ${height} px\n`);
     });

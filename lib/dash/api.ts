@@ -1,12 +1,11 @@
 // What the server and the page say to each other. Everything in it comes from files that the page does not trust.
+import type { RunOutcome } from "../trainer/run-outcome.ts";
 
 export type RunStatus =
   /** A process holds the folder. */
   | "running"
   /** None does, and status.json says how it ended; ended: it does not. */
-  | "finished"
-  | "failed"
-  | "interrupted"
+  | RunOutcome
   | "ended"
   /** The folder is not there (any more). */
   | "gone";
@@ -32,6 +31,10 @@ export interface Alarm {
   readonly value: number | null;
   readonly mean: number | null;
   readonly threshold: number | null;
+  /** Of a collapse: the signals that make it one. */
+  readonly signals: readonly string[];
+  /** Of a backoff: what the configured weight of the perception KL is multiplied by from here on. */
+  readonly klPrcpFactor: number | null;
 }
 
 export interface RunSummary {

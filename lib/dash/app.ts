@@ -6,7 +6,7 @@ import { access, type AccessOptions } from "./access.ts";
 import type { ConfigReply, EvaluationsReply, RunList, SamplesReply, SeriesReply } from "./api.ts";
 import { evaluationsIn } from "./evaluations.ts";
 import { sendEvents } from "./events.ts";
-import { isAbsent, RefusedFileError } from "./folder-files.ts";
+import { isAbsent, RefusedFileError } from "../run-folders/folder-files.ts";
 import { readPicture } from "./pictures.ts";
 import { isPictureName, isSampleName, readSamples, sampleFiles } from "./samples.ts";
 import { flatSettings } from "./settings.ts";

@@ -1,7 +1,7 @@
 // Evaluations below a folder: what `papo eval` wrote, over a data set or over benchmarks, as rows of a table.
 import { basename, join, relative } from "node:path";
 import type { EvaluationRow, Score } from "./api.ts";
-import { isAbsent, namesInside, readInside, RefusedFileError } from "./folder-files.ts";
+import { isAbsent, namesInside, readInside, RefusedFileError } from "../run-folders/folder-files.ts";
 import { type Fields, isFields, number, parseFields, text } from "./read-fields.ts";
 
 const maxSummaryBytes = 16 * 2 ** 20;

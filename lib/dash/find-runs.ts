@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../errors.ts";
+import { metricsFile } from "../trainer/run-folder.ts";
 import { recordFile } from "../trainer/run-record.ts";
 import { evaluationsIn } from "./evaluations.ts";
 import { WatchedRun } from "./watched-run.ts";
@@ -23,7 +24,7 @@ export async function findRuns(folders: readonly string[]): Promise<WatchedRun[]
 }
 
 async function isRun(folder: string): Promise<boolean> {
-  for (const name of [recordFile, "metrics.jsonl"]) {
+  for (const name of [recordFile, metricsFile]) {
     if ((await stat(join(folder, name)).catch(() => undefined))?.isFile() === true) return true;
   }
   return false;

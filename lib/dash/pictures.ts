@@ -1,5 +1,5 @@
 // Pictures of samples: only files whose bytes are those of a picture are ever sent.
-import { readInside, RefusedFileError } from "./folder-files.ts";
+import { readInside, RefusedFileError } from "../run-folders/folder-files.ts";
 
 const maxPictureBytes = 16 * 2 ** 20;
 

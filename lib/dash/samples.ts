@@ -1,6 +1,6 @@
 // samples/ of a run folder: which files there are, and what a file says, whoever wrote it.
 import type { SampleFile, SampleGroup, SamplePicture, SampleResponse } from "./api.ts";
-import { namesInside, readInside } from "./folder-files.ts";
+import { namesInside, readInside } from "../run-folders/folder-files.ts";
 import { type Fields, isFields, list, number, parseFields, text } from "./read-fields.ts";
 
 const maxFileBytes = 64 * 2 ** 20;

@@ -3,12 +3,15 @@ import { randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { metricRow } from "../trainer/metrics.ts";
 import { runHolder } from "../trainer/run-lock.ts";
+import { alarmsFile, metricsFile } from "../trainer/run-folder.ts";
+import { runOutcomes } from "../trainer/run-outcome.ts";
 import { recordFile } from "../trainer/run-record.ts";
+import { statusFile } from "../trainer/run-status.ts";
 import type { Alarm, RunStatus, RunSummary } from "./api.ts";
-import { isAbsent, readInside, RefusedFileError } from "./folder-files.ts";
-import { LineTail } from "./line-tail.ts";
+import { isAbsent, readInside, RefusedFileError } from "../run-folders/folder-files.ts";
+import { LineTail } from "../run-folders/line-tail.ts";
 import { MetricStore } from "./metric-store.ts";
-import { type Fields, isFields, number, parseFields, text } from "./read-fields.ts";
+import { type Fields, isFields, list, number, parseFields, text } from "./read-fields.ts";
 
 const maxRecordBytes = 8 * 2 ** 20;
 const maxStatusBytes = 2 ** 16;
@@ -32,7 +35,7 @@ export class WatchedRun {
     this.id = id;
     this.name = name;
     this.folder = folder;
-    this.#metrics = new LineTail(folder, "metrics.jsonl", {
+    this.#metrics = new LineTail(folder, metricsFile, {
       line: (line) => {
         this.store.addLine(line);
       },
@@ -44,7 +47,7 @@ export class WatchedRun {
         this.#readShare = total === 0 ? 1 : done / total;
       },
     });
-    this.#alarmLines = new LineTail(folder, "alarms.jsonl", {
+    this.#alarmLines = new LineTail(folder, alarmsFile, {
       line: (line) => {
         const alarm = alarmOf(parseFields(line));
         if (alarm && this.#alarms.length < maxAlarms) this.#alarms.push(alarm);
@@ -61,7 +64,7 @@ export class WatchedRun {
       this.#status = "gone";
       return;
     }
-    const told = (await this.#readJson("status.json", maxStatusBytes)) ?? {};
+    const told = (await this.#readJson(statusFile, maxStatusBytes)) ?? {};
     this.#totalSteps = number(told["totalSteps"]) ?? this.#maxSteps();
     this.#status = (await runHolder(this.folder)) ? "running" : endOf(told["state"]);
     this.#record = (await this.#readJson(recordFile, maxRecordBytes)) ?? {};
@@ -124,16 +127,17 @@ async function isFolder(path: string): Promise<boolean> {
 
 /** status.json's word for how a run ended. */
 function endOf(state: unknown): RunStatus {
-  return state === "finished" || state === "failed" || state === "interrupted" ? state : "ended";
+  return runOutcomes.find((outcome) => outcome === state) ?? "ended";
 }
 
 function alarmOf(fields: Fields | undefined): Alarm | undefined {
   const step = number(fields?.["step"]);
   if (fields === undefined || step === null) return undefined;
-  const { signal, event, action, metric, value, mean, threshold } = fields;
+  const { signal, event, action, metric, value, mean, threshold, signals, klPrcpFactor } = fields;
   return {
     step,
     ...{ signal: text(signal), event: text(event), action: text(action), metric: text(metric) },
     ...{ value: number(value), mean: number(mean), threshold: number(threshold) },
+    ...{ signals: list(signals, text), klPrcpFactor: number(klPrcpFactor) },
   };
 }

@@ -4,7 +4,6 @@ import { decodeImage } from "../data/image.ts";
 import { DataError } from "../errors.ts";
 import type { ImageHandle, ImageSpec, PatchMask, SaliencyRanking } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
-import type { ImageSource } from "../types.ts";
 
 export interface MaskedPicture {
   readonly png: Uint8Array;
@@ -24,10 +23,9 @@ export interface MaskSettings {
  * A picture with its patch mask: at its own size in raw mode, as resized for the model in patch mode.
  * @throws {DataError} when the picture is unusable
  */
-export async function maskPicture(source: ImageSource, settings: MaskSettings): Promise<MaskedPicture> {
+export async function maskPicture(path: string, settings: MaskSettings): Promise<MaskedPicture> {
   const { imageSpec, patchMask, rank } = settings;
-  const file = "path" in source ? source.path : "embedded picture";
-  const { rgb, width, height } = await decodeImage(source, { file, row: undefined }, settings);
+  const { rgb, width, height } = await decodeImage({ path }, { file: path, row: undefined }, settings);
   const native = loadNative();
   const withImage = async <T>(saliency: SaliencyRanking | undefined, use: (image: ImageHandle) => Promise<T>) => {
     const image = native.createImage(rgb, height, width, imageSpec, saliency);
@@ -43,6 +41,6 @@ export async function maskPicture(source: ImageSource, settings: MaskSettings): 
     return { png, width: masked.width, height: masked.height };
   } catch (error) {
     if ((error as { code?: unknown }).code !== "E_VALUE") throw error;
-    throw new DataError(file, undefined, (error as Error).message, { cause: error });
+    throw new DataError(path, undefined, (error as Error).message, { cause: error });
   }
 }

@@ -1,55 +1,40 @@
-// Follows a metrics.jsonl that another process writes: gives the whole lines that are new, and starts over when a resumed
-// run has replaced the file.
-import { open, stat } from "node:fs/promises";
+// Follows the metrics.jsonl of a run that another process writes.
+import { metricsFile } from "../trainer/run-folder.ts";
 import type { StepMetrics } from "../types.ts";
+import { LineTail } from "./line-tail.ts";
 
 /** A line of metrics.jsonl; null stands for a number that is not finite. */
 export type LoggedStep = Readonly<Record<keyof StepMetrics, number | null>> & { readonly step: number };
 
-const chunkBytes = 1 << 20;
+export interface NewSteps {
+  readonly steps: readonly LoggedStep[];
+  /** `steps` are all of the file, and earlier ones no longer count: a resumed run has replaced it. */
+  readonly restarted: boolean;
+}
 
 export class MetricsTail {
-  readonly #path: string;
-  #inode = 0;
-  #offset = 0;
-  /** Of a line that is not whole yet. */
-  #rest = Buffer.alloc(0);
+  #steps: LoggedStep[] = [];
+  #restarted = false;
+  readonly #lines: LineTail;
 
-  constructor(path: string) {
-    this.#path = path;
+  /** @param dir the run folder */
+  constructor(dir: string) {
+    this.#lines = new LineTail(dir, metricsFile, {
+      line: (text) => void this.#steps.push(...parseStep(text)),
+      restart: () => {
+        this.#steps = [];
+        this.#restarted = true;
+      },
+    });
   }
 
-  /**
-   * The steps since the last call; `restarted` when they are all of the file and earlier ones no longer count.
-   * A file that is not there is empty. Lines that are no steps are passed over.
-   */
-  async read(): Promise<{ steps: LoggedStep[]; restarted: boolean }> {
-    const info = await stat(this.#path).catch(() => undefined);
-    const isSame = info?.ino === this.#inode && info.size >= this.#offset;
-    const restarted = !isSame && this.#offset > 0;
-    if (!isSame) [this.#inode, this.#offset, this.#rest] = [info?.ino ?? 0, 0, Buffer.alloc(0)];
-    if (!info || info.size === this.#offset) return { steps: [], restarted };
-    return { steps: await this.#readLines(), restarted };
-  }
-
-  async #readLines(): Promise<LoggedStep[]> {
-    const steps: LoggedStep[] = [];
-    const handle = await open(this.#path).catch(() => undefined); // removed meanwhile
-    if (!handle) return steps;
-    try {
-      const chunk = Buffer.alloc(chunkBytes);
-      for (;;) {
-        const { bytesRead } = await handle.read(chunk, 0, chunkBytes, this.#offset);
-        if (bytesRead === 0) return steps;
-        this.#offset += bytesRead;
-        const bytes = Buffer.concat([this.#rest, chunk.subarray(0, bytesRead)]);
-        const end = bytes.lastIndexOf(10) + 1;
-        this.#rest = Buffer.from(bytes.subarray(end));
-        steps.push(...bytes.toString("utf8", 0, end).split("\n").flatMap(parseStep));
-      }
-    } finally {
-      await handle.close();
-    }
+  /** What came since the last call. A file that is not there is empty. Lines that are no steps are passed over. */
+  async read(): Promise<NewSteps> {
+    await this.#lines.poll();
+    const read = { steps: this.#steps, restarted: this.#restarted };
+    this.#steps = [];
+    this.#restarted = false;
+    return read;
   }
 }
 

@@ -32,6 +32,7 @@ const shown: readonly (readonly [title: string, metric: string])[] = [
   ["entropy", "actor/entropy_loss"],
   ["kl", "actor/kl_loss"],
   ["clipped", "actor/pg_clipfrac_higher"],
+  ["alarms", "guard/alarms"],
   ["sft loss", "actor/sft_loss"],
   ["val loss", "val/sft_loss"],
   ["grad norm", "actor/grad_norm"],

@@ -1,10 +1,9 @@
 // `papo watch`: a run's numbers as they come, from its folder alone. A terminal gets a frame that redraws itself, anything
 // else a line a step.
 import { stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigError } from "../errors.ts";
-import { metricsFile } from "../trainer/run-folder.ts";
 import { readRunRecord } from "../trainer/run-record.ts";
 import { readRunStatus, type RunStatus } from "../trainer/run-status.ts";
 import { StepTable } from "../trainer/step-table.ts";
@@ -37,7 +36,7 @@ const eraseLine = "\u001b[K";
  */
 export async function watchRun(dir: string, options: WatchOptions): Promise<void> {
   await readRunRecord(dir);
-  const tail = new MetricsTail(join(dir, metricsFile));
+  const tail = new MetricsTail(dir);
   const view = isTerminal(options.stdout, options.env) ? new Frames(options) : new Lines(options);
   let steps: LoggedStep[] = [];
   for (;;) {

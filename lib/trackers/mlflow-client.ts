@@ -1,7 +1,7 @@
 // MLflow's REST API, as far as a run needs it: https://mlflow.org/docs/latest/rest-api.html.
 import { ServerError } from "../errors.ts";
 import { parseRetryAfter, type RetrySettings, TransientError, withRetries } from "../eval/openai/backoff.ts";
-import type { RunOutcome } from "../trainer/loggers.ts";
+import type { RunOutcome } from "../trainer/run-outcome.ts";
 import type { MlflowSettings } from "./mlflow-settings.ts";
 
 export interface MetricPoint {
@@ -42,6 +42,7 @@ interface Sent {
 const statuses: Readonly<Record<RunOutcome, string>> = {
   finished: "FINISHED",
   failed: "FAILED",
+  stopped: "KILLED",
   interrupted: "KILLED",
 };
 const patient: RetrySettings = { attempts: Infinity, baseDelayMs: 1000, maxDelayMs: 5000 };

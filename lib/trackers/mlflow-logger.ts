@@ -2,7 +2,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunConfig } from "../config/schema.ts";
-import type { Logger, RunOutcome } from "../trainer/loggers.ts";
+import type { Logger } from "../trainer/loggers.ts";
+import type { RunOutcome } from "../trainer/run-outcome.ts";
 import type { RunRecord } from "../trainer/run-record.ts";
 import type { StepMetrics } from "../types.ts";
 import { maxBatch, type MetricPoint, MlflowClient, type MlflowClientOptions, type MlflowRun } from "./mlflow-client.ts";

@@ -3,14 +3,12 @@
 import type { RunConfig } from "../config/schema.ts";
 import type { StepMetrics } from "../types.ts";
 import type { RunFolder } from "./run-folder.ts";
+import type { RunOutcome } from "./run-outcome.ts";
 import type { StepTable } from "./step-table.ts";
 import { type LoggedPicture, TensorBoardWriter } from "./tensorboard.ts";
 
 /** What loggers need of a run folder. */
 export type LogTargets = Pick<RunFolder, "dir" | "record" | "metrics" | "tensorboardDir" | "resumeFrom">;
-
-/** How a run ended. */
-export type RunOutcome = "finished" | "failed" | "interrupted";
 
 export interface Logger {
   readonly name: string;

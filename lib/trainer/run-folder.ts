@@ -20,7 +20,7 @@ export interface OpenRunOptions {
 }
 
 export const metricsFile = "metrics.jsonl";
-const alarmsFile = "alarms.jsonl";
+export const alarmsFile = "alarms.jsonl";
 
 export class RunFolder implements AsyncDisposable {
   readonly dir: string;

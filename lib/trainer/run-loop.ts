@@ -1,56 +1,16 @@
 // The loop around the steps: validates, logs, writes checkpoints, and saves what is whole when something stops it.
 // What a step is and what a run holds open belong to run.ts and sft.ts.
 import type { RunConfig } from "../config/schema.ts";
+import { CollapseError } from "../errors.ts";
 import type { AlarmLine } from "../guard/guard.ts";
 import { alarmWords } from "../guard/words.ts";
 import type { StepMetrics } from "../types.ts";
-import {
-  type BestScore,
-  checkpointBytes,
-  type CheckpointParts,
-  fillCheckpoint,
-  takeState,
-  type TrainerState,
-} from "./checkpoint.ts";
-import type { LoggerSet, RunOutcome } from "./loggers.ts";
+import { type BestScore, checkpointBytes, fillCheckpoint, takeState, type TrainerState } from "./checkpoint.ts";
+import type { LoopParts } from "./loop-parts.ts";
 import type { RunFolder } from "./run-folder.ts";
+import type { RunOutcome } from "./run-outcome.ts";
 import { type SampledGroup, samplesText, writeSamples } from "./samples.ts";
-import type { LoggedPicture } from "./tensorboard.ts";
-
-export interface TrainedStep {
-  readonly metrics: StepMetrics;
-  /** Written under samples/ when there are any. */
-  readonly samples: readonly SampledGroup[];
-  /** The values behind some means, by name, one a response. */
-  readonly distributions?: Readonly<Record<string, readonly number[]>>;
-  /** One of the step's pictures and its masked view, to look at. */
-  readonly picture?: (() => Promise<LoggedPicture>) | undefined;
-}
-
-/** What takes the steps. */
-export interface Stepper {
-  step(step: number, signal?: AbortSignal): Promise<TrainedStep>;
-  /** The policy has taken an optimizer step, or may have, since the last whole training step. */
-  readonly isMidUpdate: boolean;
-}
-
-export interface Validation {
-  /** Higher is better. */
-  readonly score: number;
-  readonly metrics: StepMetrics;
-  /** Some groups, the same ones every time; written under samples/ when there are any. */
-  readonly samples: readonly SampledGroup[];
-}
-
-export interface LoopParts {
-  readonly stepper: Stepper;
-  readonly checkpoint: CheckpointParts;
-  /** After the last whole step; of the checkpoint that the run goes on from. */
-  readonly state: TrainerState;
-  readonly validate: ((step: number) => Promise<Validation>) | undefined;
-  readonly loggers: LoggerSet;
-  readonly totalSteps: number;
-}
+import { showStep } from "./show-step.ts";
 
 export interface TrainResult {
   readonly runDir: string;
@@ -59,9 +19,6 @@ export interface TrainResult {
   readonly numSteps: number;
   readonly best: BestScore | null;
 }
-
-/** Of a run, for loggers that take them. */
-const numPictures = 20;
 
 export class RunLoop {
   readonly #config: RunConfig;
@@ -92,7 +49,7 @@ export class RunLoop {
       await this.#end("finished");
       return result;
     } catch (error) {
-      await this.#end(signal?.aborted === true ? "interrupted" : "failed", error);
+      await this.#end(outcomeOf(error, signal), error);
       throw error;
     }
   }
@@ -138,7 +95,7 @@ export class RunLoop {
     this.#state = takeState(this.#parts.checkpoint, { step, best: this.#state.best, unlogged: metrics });
     for (const line of lines) await this.#writeAlarm(step, line);
     if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
-    await this.#show(step, trained);
+    await showStep(this.#parts, step, trained);
     await this.#finishStep(metrics);
   }
 
@@ -146,14 +103,6 @@ export class RunLoop {
     await this.#folder.alarms.append(step, line);
     const words = alarmWords(step, line);
     if (words !== undefined) this.#say(words);
-  }
-
-  async #show(step: number, { distributions = {}, picture }: TrainedStep): Promise<void> {
-    const { loggers, totalSteps } = this.#parts;
-    for (const [name, values] of Object.entries(distributions))
-      await loggers.logHistogram(step, `distributions/${name}`, values);
-    const isShown = step === 1 || step % Math.ceil(totalSteps / numPictures) === 0;
-    if (picture && isShown) await loggers.logImage(step, "samples/picture", picture);
   }
 
   /**
@@ -238,4 +187,9 @@ export class RunLoop {
       this.#savedStep === 0 ? "there is no checkpoint" : `the newest checkpoint is of step ${this.#savedStep}`;
     return `stopped inside the update of step ${step + 1}: ${lost} lost; ${newest} (trainer.saveFreq sets how often)`;
   }
+}
+
+function outcomeOf(error: unknown, signal: AbortSignal | undefined): RunOutcome {
+  if (error instanceof CollapseError) return "stopped";
+  return signal?.aborted === true ? "interrupted" : "failed";
 }

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "./durable-file.ts";
-import type { RunOutcome } from "./loggers.ts";
+import { type RunOutcome, runOutcomes } from "./run-outcome.ts";
 
 export interface RunStatus {
   /** `running` stays where a process was killed hard; whether one lives is in the lock. */
@@ -17,7 +17,7 @@ export interface RunStatus {
 }
 
 export const statusFile = "status.json";
-const states: readonly unknown[] = ["running", "finished", "failed", "interrupted"] satisfies RunStatus["state"][];
+const states: readonly unknown[] = ["running", ...runOutcomes] satisfies RunStatus["state"][];
 
 export async function writeRunStatus(dir: string, status: Omit<RunStatus, "at">): Promise<void> {
   const written: RunStatus = { ...status, at: new Date().toISOString() };

@@ -15,10 +15,11 @@ import type { Prompt } from "../types.ts";
 import { type CheckpointParts, readTrainerState, restoreState, takeState } from "./checkpoint.ts";
 import type { Disposal } from "./disposal.ts";
 import { FlopMeter } from "./flop-meter.ts";
+import type { LoopParts, Validation } from "./loop-parts.ts";
 import { openRankings } from "./open-rankings.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
-import { type LoopParts, RunLoop, type TrainResult, type Validation } from "./run-loop.ts";
+import { RunLoop, type TrainResult } from "./run-loop.ts";
 import { sampledPictures } from "./sample-pictures.ts";
 import { pickGroups, sampledGroup, type SampledGroup } from "./samples.ts";
 import { spreadMetrics } from "./step-metrics.ts";
@@ -77,7 +78,6 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       takePeak: () => takeTensorPeak(config.trainer.device),
       flopMeter: await FlopMeter.create(config.trainer.device),
       modelConfig: policy.config,
-      imageSpec: processor.imageSpec,
       promptText,
       tokenTexts: (ids) => tokenTexts(ids, processor.tokenizer),
     }),

@@ -3,6 +3,7 @@ import sharp from "sharp";
 import type { MaskedView, PatchMask } from "../native/binding.ts";
 import { loadNative } from "../native/load.ts";
 import type { Prompt } from "../types.ts";
+import type { LoggedPicture } from "./tensorboard.ts";
 
 export interface SampledPicture {
   /** WebP, at most 448 px wide and high. */
@@ -41,6 +42,21 @@ export async function sampledPictures(
     pictures.push({ plain, masked: views });
   }
   return pictures;
+}
+
+/** The picture and, where there is one, its first masked view on its right. */
+export async function sideBySide({ plain, masked }: SampledPicture): Promise<LoggedPicture> {
+  let width = 0;
+  let height = 0;
+  const layers: { input: Buffer; left: number; top: 0 }[] = [];
+  for (const view of [plain, ...masked.slice(0, 1)]) {
+    const { data, info } = await sharp(view).png().toBuffer({ resolveWithObject: true });
+    layers.push({ input: data, left: width, top: 0 });
+    width += info.width;
+    height = Math.max(height, info.height);
+  }
+  const canvas = { width, height, channels: 3, background: "black" } as const;
+  return { png: await sharp({ create: canvas }).composite(layers).png().toBuffer(), width, height };
 }
 
 async function encode(rgb: Uint8Array, width: number, height: number): Promise<Uint8Array> {

@@ -2,9 +2,9 @@
 // collect.ts (prompts, responses, rewards), updater.ts (log-probs, advantages, gradients, optimizer). The loop around
 // the steps, validation, checkpoints and logging are run-loop.ts.
 import { maskedView } from "../algorithm/augment.ts";
+import { needsAugLogProbs } from "../algorithm/loss-spec.ts";
 import type { RunConfig } from "../config/schema.ts";
 import type { ExampleStream } from "../data/example-stream.ts";
-import type { ImageSpec } from "../native/binding.ts";
 import { deviceName } from "../native/device-name.ts";
 import type { ModelConfig } from "../policy/model-config.ts";
 import { releasePrompt } from "../processor/processor.ts";
@@ -15,9 +15,8 @@ import type { Prompt, RewardedGroup, StepMetrics } from "../types.ts";
 import { Collector, type RolloutBatch } from "./collect.ts";
 import type { FlopMeter } from "./flop-meter.ts";
 import type { Progress } from "./progress.ts";
-import type { Stepper, TrainedStep } from "./run-loop.ts";
+import type { Stepper, TrainedStep } from "./loop-parts.ts";
 import type { SampledGroup } from "./samples.ts";
-import { samplePicture } from "./sample-picture.ts";
 import { sampledPictures } from "./sample-pictures.ts";
 import { pickGroups, sampledGroup, sampledTokens } from "./samples.ts";
 import { lengthMetrics, PhaseTimer, rewardMetrics, seqlenMetrics } from "./step-metrics.ts";
@@ -36,8 +35,6 @@ export interface TrainerParts {
   readonly takePeak: () => Promise<number>;
   /** Of the policy. */
   readonly modelConfig: ModelConfig;
-  /** How the model takes pictures. */
-  readonly imageSpec: ImageSpec;
   /** A prompt as text for samples. */
   readonly promptText: (prompt: Prompt) => string;
   /** [R] Text of each sampled id. */
@@ -86,7 +83,6 @@ export class Trainer implements Stepper {
         },
         samples: await this.#samples(batch.groups, result),
         distributions: distributionsOf(batch.groups, result),
-        picture: this.#picture(batch.groups),
       };
     } finally {
       for (const { prompt } of batch.groups) releasePrompt(prompt);
@@ -147,17 +143,10 @@ export class Trainer implements Stepper {
     };
   }
 
-  /** Of the first group that has one. */
-  #picture(groups: readonly RewardedGroup[]): TrainedStep["picture"] {
-    const { config, imageSpec } = this.#parts;
-    const prompt = groups.map((group) => group.prompt).find(({ example }) => example.images.length > 0);
-    return prompt && (() => samplePicture(prompt, config, imageSpec));
-  }
-
   async #samples(groups: readonly RewardedGroup[], result: UpdateResult): Promise<SampledGroup[]> {
     const { config, promptText, tokenTexts } = this.#parts;
     const { n } = config.rollout;
-    const masked = config.algorithm.klPrcp.enabled ? { view: maskedView(config), numResponses: n } : undefined;
+    const masked = needsAugLogProbs(config.algorithm) ? { view: maskedView(config), numResponses: n } : undefined;
     const samples: SampledGroup[] = [];
     for (const index of pickGroups(groups.length, config.trainer.samplesPerStep)) {
       const group = groups[index];

@@ -12,6 +12,10 @@ import type {
   SamplesReply,
   SeriesReply,
 } from "../../lib/dash/api.ts";
+import { CollapseGuard } from "../../lib/guard/guard.ts";
+import { MetricsFile } from "../../lib/trainer/metrics-file.ts";
+import { writeRunStatus } from "../../lib/trainer/run-status.ts";
+import { guardConfig } from "../guard/curves.ts";
 import { tempFolder } from "../support/temp.ts";
 import { ask, askJson, openFor, until, writeRun } from "./run-folders.ts";
 
@@ -49,8 +53,39 @@ test("a run says its units, broken lines, alarms and how it ended", async () => 
   const url = await openRead([folder]);
   await until(async () => (await askJson<{ runs: RunSummary[] }>(url, "/api/runs")).runs[0]?.alarms.length === 1);
   const { runs } = await askJson<{ runs: RunSummary[] }>(url, "/api/runs");
-  expect(runs[0]).toMatchObject({ status: "failed", totalSteps: 41, numBadLines: 1, alarms: [alarm] });
+  expect(runs[0]).toMatchObject({
+    status: "failed",
+    totalSteps: 41,
+    numBadLines: 1,
+    alarms: [{ ...alarm, signals: [], klPrcpFactor: null }],
+  });
   expect(runs[0]?.metrics).toEqual([{ name: "actor/kl_prcp_loss", unit: "nat", numNonFinite: 0 }]);
+});
+
+test("alarms are those that the guard writes: of signals, of the collapse, and of what was done", async () => {
+  const folder = writeRun(tempFolder(), [{ a: 1 }]);
+  const guard = new CollapseGuard(guardConfig({ action: "backoff", warmupSteps: 0, window: 1, reference: 2, lag: 1, patience: 1 })); // prettier-ignore
+  await using file = await MetricsFile.open(join(folder, "alarms.jsonl"));
+  for (const [index, kl] of [-0.1, -0.1, -0.1, -0.9].entries()) {
+    const accuracy = kl === -0.1 ? 0.5 : 0.1;
+    const { lines: written } = guard.observe(index + 1, { "actor/kl_prcp_loss": kl, "reward/accuracy": accuracy });
+    for (const line of written) await file.append(index + 1, line);
+  }
+  await writeRunStatus(folder, { state: "stopped", step: 4, totalSteps: 7 });
+  const url = await openRead([folder]);
+  const run = async () => (await askJson<{ runs: RunSummary[] }>(url, "/api/runs")).runs[0];
+  await until(async () => (await run())?.alarms.length === 3);
+  const none = { metric: "", value: null, mean: null, threshold: null };
+  const alone = { step: 4, event: "start", action: "warn", signals: [], klPrcpFactor: null };
+  // The KL's mean is 0.1 and its ratio 5; accuracy may fall to 0.95 of 0.5.
+  expect(await run()).toMatchObject({
+    status: "stopped",
+    alarms: [
+      { ...alone, signal: "kl_prcp", metric: "actor/kl_prcp_loss", value: 0.9, mean: 0.1, threshold: 0.5 },
+      { ...alone, signal: "accuracy", metric: "reward/accuracy", value: 0.1, mean: 0.5, threshold: 0.475 },
+      { ...none, step: 4, signal: "collapse", event: "start", action: "backoff", signals: ["kl_prcp", "accuracy"], klPrcpFactor: 0.5 }, // prettier-ignore
+    ],
+  });
 });
 
 test("samples come by group with rewards, tokens and pictures; broken lines are counted", async () => {

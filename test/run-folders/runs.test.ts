@@ -42,6 +42,8 @@ test("the state is the lock's where a process holds it, else what was written", 
   expect(await describeRun(finished)).toMatchObject({ state: "finished", message: null });
   const failed = await makeRun({ status: { ...running, state: "failed", message: "no space" } });
   expect(await describeRun(failed)).toMatchObject({ state: "failed", message: "no space" });
+  const stopped = await makeRun({ status: { ...running, state: "stopped", message: "the policy collapses" } });
+  expect(await describeRun(stopped)).toMatchObject({ state: "stopped", message: "the policy collapses" });
   expect(await describeRun(await makeRun())).toMatchObject({ state: "failed", totalSteps: null, step: 0 });
 });
 

@@ -22,8 +22,9 @@ test("a sparkline spans lowest to highest, joins neighbours when long, blanks wh
 });
 
 test("the tail gives whole new lines, passes over broken ones and starts over on a replaced file", async () => {
-  const file = join(tempFolder(), "metrics.jsonl");
-  const tail = new MetricsTail(file);
+  const dir = tempFolder();
+  const file = join(dir, "metrics.jsonl");
+  const tail = new MetricsTail(dir);
   expect(await tail.read()).toEqual({ steps: [], restarted: false });
   writeFileSync(file, '{"step":1,"é":0.5}\n{"step":2,"a"');
   expect((await tail.read()).steps).toEqual([{ step: 1, é: 0.5 }]);
@@ -111,19 +112,22 @@ async function liveRun() {
   return { dir, lock };
 }
 
-test("without a terminal it prints a line a step and how the run ends, without escapes", async () => {
-  const { dir, lock } = await liveRun();
-  const watching = watch(dir);
-  await watching.until("1/7");
-  appendFileSync(join(dir, "metrics.jsonl"), '{"step":2,"reward/overall":0.5,"timing_s/step":2}\n');
-  await watching.until("2/7");
-  await writeRunStatus(dir, { ...running, state: "failed", message: "no space" });
-  await lock[Symbol.asyncDispose]();
-  await watching.ended;
-  expect(stripVTControlCharacters(watching.text())).toBe(watching.text());
-  expect(watching.text().match(/\d\/7/gu)).toEqual(["1/7", "2/7"]);
-  expect(watching.text()).toMatch(/\nrun is failed: no space\n$/u);
-});
+test.for(["failed", "stopped"] as const)(
+  "without a terminal it prints a line a step and that the run %s, without escapes",
+  async (state) => {
+    const { dir, lock } = await liveRun();
+    const watching = watch(dir);
+    await watching.until("1/7");
+    appendFileSync(join(dir, "metrics.jsonl"), '{"step":2,"reward/overall":0.5,"timing_s/step":2}\n');
+    await watching.until("2/7");
+    await writeRunStatus(dir, { ...running, state, message: "no space" });
+    await lock[Symbol.asyncDispose]();
+    await watching.ended;
+    expect(stripVTControlCharacters(watching.text())).toBe(watching.text());
+    expect(watching.text().match(/\d\/7/gu)).toEqual(["1/7", "2/7"]);
+    expect(watching.text()).toMatch(new RegExp(`\nrun is ${state}: no space\n$`, "u"));
+  },
+);
 
 test("a terminal of 40 columns gets frames; NO_COLOR, TERM=dumb and locales without UTF-8 are respected", async () => {
   const { dir } = await liveRun();

@@ -75,6 +75,7 @@ test("a run has its experiment, name, settings, tags, metrics, texts and end", a
 test.for([
   ["failed", "FAILED"],
   ["interrupted", "KILLED"],
+  ["stopped", "KILLED"],
 ] as const)("a run that %s is %s", async ([outcome, status]) => {
   const server = await startMlflow();
   await startLogger(server).set.close(outcome);

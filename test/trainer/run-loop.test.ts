@@ -11,9 +11,11 @@ import { Policy } from "../../lib/policy/policy.ts";
 import { CheckpointStore } from "../../lib/trainer/checkpoint-store.ts";
 import { readTrainerState, takeState } from "../../lib/trainer/checkpoint.ts";
 import { createLoggers } from "../../lib/trainer/loggers.ts";
+import type { LoopParts } from "../../lib/trainer/loop-parts.ts";
 import { PolicyOptimizer } from "../../lib/trainer/policy-optimizer.ts";
 import { RunFolder } from "../../lib/trainer/run-folder.ts";
-import { type LoopParts, RunLoop } from "../../lib/trainer/run-loop.ts";
+import { readRunStatus } from "../../lib/trainer/run-status.ts";
+import { RunLoop } from "../../lib/trainer/run-loop.ts";
 import type { SampledGroup } from "../../lib/trainer/samples.ts";
 import { StepTable } from "../../lib/trainer/step-table.ts";
 import type { StepMetrics } from "../../lib/types.ts";
@@ -177,6 +179,7 @@ test("a run that fails in the validation of the step that the guard stops is sto
   const { ended, said } = await run({ ...world, resume: true });
   expect(ended).toMatchObject({ name: "CollapseError", step: 4, signals: ["kl_prcp", "accuracy"] });
   expect(said).toEqual([]);
+  expect(await readRunStatus(dir)).toMatchObject({ state: "stopped", step: 4, totalSteps: 7, message: (ended as Error).message }); // prettier-ignore
   expect(saved(dir)).toEqual(["step-000002", "step-000004"]);
   const lines = (name: string) => readFileSync(join(dir, name), "utf8").trim().split("\n");
   expect(lines("metrics.jsonl")).toHaveLength(4);

@@ -28,7 +28,8 @@ export class AlarmsView {
   }
 }
 
-function alarmRow(run: string, { step, signal, event, metric, value, mean, threshold, action }: Alarm): HTMLElement {
+function alarmRow(run: string, alarm: Alarm): HTMLElement {
+  const { step, signal, event, metric, value, mean, threshold } = alarm;
   const numbers = [value, mean, threshold].map((number) => h("td", { class: "number" }, formatValue(number)));
   const kind = event === "end" ? "over" : signal === "collapse" ? "collapse" : "";
   return h(
@@ -37,10 +38,15 @@ function alarmRow(run: string, { step, signal, event, metric, value, mean, thres
     h("td", {}, run),
     h("td", { class: "number" }, formatCount(step)),
     h("td", {}, event === "" || event === "start" ? signal : `${signal} (${event})`),
-    h("td", {}, metric),
+    h("td", {}, metric || alarm.signals.join(", ")),
     ...numbers,
-    h("td", {}, action === "" ? "–" : action),
+    h("td", {}, actionText(alarm)),
   );
+}
+
+function actionText({ action, klPrcpFactor }: Alarm): string {
+  if (action === "") return "–";
+  return klPrcpFactor === null ? action : `${action}, γ × ${formatValue(klPrcpFactor)}`;
 }
 
 /** Alarms of the shown runs that began. */

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { LineTail } from "../../lib/dash/line-tail.ts";
+import { LineTail } from "../../lib/run-folders/line-tail.ts";
 import { tempFolder } from "../support/temp.ts";
 
 /** A tail of a file in a fresh folder, with what it has told. */

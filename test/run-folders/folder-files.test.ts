@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { namesInside, readInside, RefusedFileError } from "../../lib/dash/folder-files.ts";
+import { namesInside, readInside, RefusedFileError } from "../../lib/run-folders/folder-files.ts";
 import { tempFolder } from "../support/temp.ts";
 
 test("no name and no link leads out of the folder", async () => {
