@@ -8,8 +8,8 @@ import { hasCudaDriver } from "./lib/native/cuda-driver.ts";
 const cpuBuild = join(import.meta.dirname, "build", "Release", "papo.node");
 const hasCudaBuild = existsSync(join(import.meta.dirname, "build-cuda", "Release", "papo.node"));
 
-// Two projects: `unit` is everything fast; `e2e` holds the slow end-to-end runs. `npm test` runs both. The limits are
-// for what hangs; a busy machine takes many times as long as an idle one.
+// Three projects: `unit` is everything fast, `e2e` the slow end-to-end runs, `browser` what needs a real one. `npm test`
+// runs all. The limits are for what hangs; a busy machine takes many times as long as an idle one.
 export default defineConfig({
   test: {
     pool: "forks",
@@ -22,11 +22,25 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], testTimeout: 600_000 },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/browser/**"],
+          testTimeout: 600_000,
+        },
       },
       {
         extends: true,
         test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 1_800_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: "test/browser/chromium.ts",
+          testTimeout: 600_000,
+        },
       },
     ],
   },

@@ -1,4 +1,5 @@
 // Rules that join two or more settings, as the reference's start-up checks and beyond.
+import { isLoopback } from "../trackers/loopback.ts";
 import type { Problem } from "./explain.ts";
 import type { ResolvedRun } from "./schema.ts";
 import { groupAdvantages } from "./schema-algorithm.ts";
@@ -103,8 +104,25 @@ const lagFits: Check = ({ guard }) =>
     `expected an integer >= guard.window (${guard.window}), so that no step is in level and mean, got ${guard.lag}`,
   ];
 
+const guardedMetrics: Check = ({ trainer: { loggers, prometheus } }) =>
+  loggers.includes("prometheus") &&
+  prometheus.tokenFile === null &&
+  !isLoopback(prometheus.host) && [
+    "trainer.prometheus.tokenFile",
+    `expected a file, as other machines reach trainer.prometheus.host (${prometheus.host}), got null`,
+  ];
+
 const groupChecks = [needsGroup, wholeMicroBatches, fullKlInLoss, fullKlRecomputed, backoffHasWeight, lagFits];
-const checks = [wholeMinibatches, entropyScale, pixelOrder, filterOrder, overlongFits, warmupFits, valOnlyHasData];
+const checks = [
+  wholeMinibatches,
+  entropyScale,
+  pixelOrder,
+  filterOrder,
+  overlongFits,
+  warmupFits,
+  valOnlyHasData,
+  guardedMetrics,
+];
 
 /**
  * Every rule between settings that the run breaks.

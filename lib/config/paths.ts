@@ -47,6 +47,7 @@ const resolvers: readonly (readonly [key: string, resolver: Resolver])[] = [
   ["aug.saliency.cache", absolute],
   ["reward.type", (text, folder) => (text === "math" ? text : absolute(text, folder))],
   ["trainer.outDir", absolute],
+  ["trainer.prometheus.tokenFile", absolute],
 ];
 
 /** The same settings with every path made absolute. */

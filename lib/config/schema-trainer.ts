@@ -34,7 +34,25 @@ export const optimSchema = z.strictObject({
     .describe("Tokens packed into one forward and backward pass; it changes memory and speed, never the gradient"),
 });
 
-const loggers = ["console", "jsonl", "tensorboard"] as const;
+const loggers = ["console", "jsonl", "tensorboard", "mlflow", "prometheus"] as const;
+const defaultLoggers = ["console", "jsonl", "tensorboard"] as const;
+
+const mlflowSchema = z.strictObject({
+  uri: text("an address, or null").nullable().default(null).describe("Server; null: MLFLOW_TRACKING_URI"),
+  experiment: text("a name, or null")
+    .nullable()
+    .default(null)
+    .describe("Experiment, made if absent; null: MLFLOW_EXPERIMENT_NAME, or papo"),
+});
+
+const prometheusSchema = z.strictObject({
+  host: text("an address of this machine").default("127.0.0.1").describe("Where /metrics is served"),
+  port: integer({ min: 0, max: 65_535 }).default(9464).describe("0: a free one, which is said"),
+  tokenFile: text("a file, or null")
+    .nullable()
+    .default(null)
+    .describe("File with the token that fetching needs (Authorization: Bearer); required beyond loopback"),
+});
 
 export const trainerSchema = z.strictObject({
   totalEpochs: integer({ min: 1 }).default(15).describe("Passes over the training set"),
@@ -55,8 +73,10 @@ export const trainerSchema = z.strictObject({
     .describe("Name of the run; null: that of the recipe or of the file"),
   loggers: z
     .array(choice(loggers), { error: `expected a list of ${loggers.join(", ")}` })
-    .default([...loggers])
+    .default([...defaultLoggers])
     .describe("Where metrics go"),
+  mlflow: mlflowSchema.prefault({}).describe("The logger mlflow"),
+  prometheus: prometheusSchema.prefault({}).describe("The logger prometheus"),
   samplesPerStep: integer({ min: 0 }).default(4).describe("Groups a step written out whole under samples/"),
   device: choice(["cpu", "cuda"])
     .default("cpu")

@@ -165,6 +165,12 @@ const rules: readonly Rule[] = [
     needs: "guard.action: backoff or stop",
   },
   { keys: ["guard.backoff"], acts: ({ guard }) => guard.action === "backoff", needs: "guard.action: backoff" },
+  ...(["mlflow", "prometheus"] as const).map((logger) => ({
+    keys: [`trainer.${logger}`],
+    acts: ({ trainer }: ResolvedRun) => trainer.loggers.includes(logger),
+    needs: `${logger} among trainer.loggers`,
+    neutral: [null],
+  })),
 ];
 
 /** Whether the weight of the perception KL anneals from a start that does not follow klPrcp.coef. */

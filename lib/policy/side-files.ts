@@ -20,6 +20,14 @@ const sideFiles = [
   "video_preprocessor_config.json",
 ] as const;
 
+/** Whether a file of that name is part of a model folder: weights, configuration, tokenizer, processor. */
+export function isModelFile(name: string): boolean {
+  return (
+    (sideFiles as readonly string[]).includes(name) ||
+    /^(?:config\.json|model\.safetensors\.index\.json|model[^/]*\.safetensors)$/u.test(name)
+  );
+}
+
 /** Copies the known side files that `fromDir` has to `toDir`. @throws the system's error when one cannot be copied */
 export async function copySideFiles(fromDir: string, toDir: string): Promise<void> {
   for (const file of sideFiles) {

@@ -154,7 +154,7 @@ export function stepsOf(config: RunConfig, numRows: number): number {
 }
 
 export async function openLoggers({ config, folder, stdout, say }: OpenedRun, steps: number): Promise<LoggerSet> {
-  return await createLoggers(config.trainer.loggers, folder, createTable(stdout, steps), say);
+  return await createLoggers(config, folder, createTable(stdout, steps), say);
 }
 
 function createTable(stdout: ConstructorParameters<typeof StepTable>[0], steps: number): StepTable {

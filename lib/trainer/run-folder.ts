@@ -1,5 +1,5 @@
-// The folder of a run: config.json, metrics.jsonl, alarms.jsonl, samples/, tensorboard/, checkpoints/, and data/ where the run makes its
-// own. Owns who may write it and what a fresh and a resumed run find in it.
+// The folder of a run: config.json, status.json, metrics.jsonl, alarms.jsonl, samples/, tensorboard/, checkpoints/, and
+// data/ where the run makes its own. Owns who may write it and what a fresh and a resumed run find in it.
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
@@ -10,6 +10,7 @@ import { cleanFolder, diskError, writeFileAtomic } from "./durable-file.ts";
 import { MetricsFile } from "./metrics-file.ts";
 import { lockRunFolder } from "./run-lock.ts";
 import { changedSettings, readRunRecord, recordFile, type RunRecord } from "./run-record.ts";
+import { type RunStatus, statusFile, writeRunStatus } from "./run-status.ts";
 
 export interface OpenRunOptions {
   readonly dir: string;
@@ -18,8 +19,8 @@ export interface OpenRunOptions {
   readonly resume: boolean;
 }
 
-const metricsFile = "metrics.jsonl";
-const alarmsFile = "alarms.jsonl";
+export const metricsFile = "metrics.jsonl";
+export const alarmsFile = "alarms.jsonl";
 
 export class RunFolder implements AsyncDisposable {
   readonly dir: string;
@@ -35,7 +36,8 @@ export class RunFolder implements AsyncDisposable {
   readonly brokenCheckpoints: readonly CheckpointError[];
   /** `key: old -> new` of what differs from the run that is resumed. */
   readonly changedSettings: readonly string[];
-  readonly #record: RunRecord;
+  /** As config.json has it. */
+  readonly record: RunRecord;
   readonly #lock: AsyncDisposable;
 
   private constructor(dir: string, parts: RunParts, { record, lock }: { record: RunRecord; lock: AsyncDisposable }) {
@@ -48,7 +50,7 @@ export class RunFolder implements AsyncDisposable {
     this.resumeFrom = parts.resumeFrom;
     this.brokenCheckpoints = parts.brokenCheckpoints;
     this.changedSettings = parts.changedSettings;
-    this.#record = record;
+    this.record = record;
     this.#lock = lock;
   }
 
@@ -76,7 +78,12 @@ export class RunFolder implements AsyncDisposable {
 
   /** Writes config.json. A resumed run does so when nothing can stop it from going on with changed settings. */
   async writeRecord(): Promise<void> {
-    await writeRecord(this.dir, this.#record);
+    await writeRecord(this.dir, this.record);
+  }
+
+  /** Writes status.json. */
+  async writeStatus(status: Omit<RunStatus, "at">): Promise<void> {
+    await writeRunStatus(this.dir, status);
   }
 
   /**
@@ -145,7 +152,10 @@ async function checkPurpose(dir: string, resume: boolean): Promise<void> {
     );
   }
   if (!hasRun && resume) throw new ConfigError("trainer.outDir", `expected the folder of a run to resume, got ${dir}`);
-  const known = new Set(["data", "samples", "tensorboard", "checkpoints", recordFile, metricsFile, alarmsFile]);
+  const known = new Set([
+    ...["data", "samples", "tensorboard", "checkpoints"],
+    ...[recordFile, statusFile, metricsFile, alarmsFile],
+  ]);
   const foreign = names.find((name) => !known.has(name) && !name.startsWith("."));
   if (!hasRun && foreign !== undefined) {
     throw new ConfigError("trainer.outDir", `expected a new or empty folder; ${dir} holds ${foreign}`);
@@ -163,7 +173,7 @@ async function hasResults(dir: string): Promise<boolean> {
 
 async function removeLaterSamples(dir: string, resumedStep: number): Promise<void> {
   for (const name of await readdir(dir)) {
-    const step = /^(?:val-)?step-(\d+)\.jsonl$/.exec(name)?.[1];
-    if (step !== undefined && Number(step) > resumedStep) await rm(join(dir, name));
+    const step = /^(?:val-)?step-(\d+)(?:\.jsonl)?$/.exec(name)?.[1];
+    if (step !== undefined && Number(step) > resumedStep) await rm(join(dir, name), { recursive: true });
   }
 }

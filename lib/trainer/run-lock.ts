@@ -55,6 +55,12 @@ export async function lockRunFolder(dir: string, name: LockName = runLock): Prom
   throw new ConfigError(name.key, `${dir}: another process is taking this folder at the same time`);
 }
 
+/** The living process that holds `dir`, or one of another machine; undefined when nobody does. */
+export async function runHolder(dir: string): Promise<Pick<Holder, "pid" | "host" | "since"> | undefined> {
+  const holder = parseHolder((await readText(join(dir, runLock.file))) ?? "");
+  return holder && (await isAlive(holder)) ? holder : undefined;
+}
+
 /** Whole or not at all: the text is complete before the name exists. False when the name is taken. */
 async function createLock(path: string, text: string): Promise<boolean> {
   const temporary = path + unfinishedSuffix + randomUUID();

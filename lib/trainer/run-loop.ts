@@ -1,51 +1,16 @@
 // The loop around the steps: validates, logs, writes checkpoints, and saves what is whole when something stops it.
 // What a step is and what a run holds open belong to run.ts and sft.ts.
 import type { RunConfig } from "../config/schema.ts";
+import { CollapseError } from "../errors.ts";
 import type { AlarmLine } from "../guard/guard.ts";
 import { alarmWords } from "../guard/words.ts";
 import type { StepMetrics } from "../types.ts";
-import {
-  type BestScore,
-  checkpointBytes,
-  type CheckpointParts,
-  fillCheckpoint,
-  takeState,
-  type TrainerState,
-} from "./checkpoint.ts";
-import type { LoggerSet } from "./loggers.ts";
+import { type BestScore, checkpointBytes, fillCheckpoint, takeState, type TrainerState } from "./checkpoint.ts";
+import type { LoopParts } from "./loop-parts.ts";
 import type { RunFolder } from "./run-folder.ts";
+import type { RunOutcome } from "./run-outcome.ts";
 import { type SampledGroup, samplesText, writeSamples } from "./samples.ts";
-
-export interface TrainedStep {
-  readonly metrics: StepMetrics;
-  /** Written under samples/ when there are any. */
-  readonly samples: readonly SampledGroup[];
-}
-
-/** What takes the steps. */
-export interface Stepper {
-  step(step: number, signal?: AbortSignal): Promise<TrainedStep>;
-  /** The policy has taken an optimizer step, or may have, since the last whole training step. */
-  readonly isMidUpdate: boolean;
-}
-
-export interface Validation {
-  /** Higher is better. */
-  readonly score: number;
-  readonly metrics: StepMetrics;
-  /** Some groups, the same ones every time; written under samples/ when there are any. */
-  readonly samples: readonly SampledGroup[];
-}
-
-export interface LoopParts {
-  readonly stepper: Stepper;
-  readonly checkpoint: CheckpointParts;
-  /** After the last whole step; of the checkpoint that the run goes on from. */
-  readonly state: TrainerState;
-  readonly validate: ((step: number) => Promise<Validation>) | undefined;
-  readonly loggers: LoggerSet;
-  readonly totalSteps: number;
-}
+import { showStep } from "./show-step.ts";
 
 export interface TrainResult {
   readonly runDir: string;
@@ -79,9 +44,30 @@ export class RunLoop {
   }
 
   async run(signal: AbortSignal | undefined): Promise<TrainResult> {
+    try {
+      const result = await this.#run(signal);
+      await this.#end("finished");
+      return result;
+    } catch (error) {
+      await this.#end(outcomeOf(error, signal), error);
+      throw error;
+    }
+  }
+
+  async #end(outcome: RunOutcome, error?: unknown): Promise<void> {
+    const { loggers, totalSteps } = this.#parts;
+    const reason = error instanceof Error ? { message: error.message.slice(0, 1000) } : {};
+    await this.#folder
+      .writeStatus({ state: outcome, step: this.#state.step, totalSteps, ...reason })
+      .catch(() => undefined); // a full disk must not hide what ended the run
+    await loggers.close(outcome);
+  }
+
+  async #run(signal: AbortSignal | undefined): Promise<TrainResult> {
     const { trainer } = this.#config;
     await this.#folder.writeRecord();
     const { step } = this.#state;
+    await this.#folder.writeStatus({ state: "running", step, totalSteps: this.#parts.totalSteps });
     if (trainer.valOnly || (step === 0 && trainer.valBeforeTrain)) await this.#log(step, {}, true);
     if (!trainer.valOnly) {
       try {
@@ -102,12 +88,14 @@ export class RunLoop {
   }
 
   async #step(step: number, signal: AbortSignal | undefined): Promise<void> {
-    const { metrics: own, samples } = await this.#parts.stepper.step(step, signal);
+    const trained = await this.#parts.stepper.step(step, signal);
+    const { metrics: own, samples } = trained;
     const { metrics: watched = {}, lines = [] } = this.#parts.checkpoint.guard?.observe(step, own) ?? {};
     const metrics = { ...own, ...watched };
     this.#state = takeState(this.#parts.checkpoint, { step, best: this.#state.best, unlogged: metrics });
     for (const line of lines) await this.#writeAlarm(step, line);
     if (samples.length > 0) await writeSamples(this.#folder.samplesDir, step, samples);
+    await showStep(this.#parts, step, trained);
     await this.#finishStep(metrics);
   }
 
@@ -199,4 +187,9 @@ export class RunLoop {
       this.#savedStep === 0 ? "there is no checkpoint" : `the newest checkpoint is of step ${this.#savedStep}`;
     return `stopped inside the update of step ${step + 1}: ${lost} lost; ${newest} (trainer.saveFreq sets how often)`;
   }
+}
+
+function outcomeOf(error: unknown, signal: AbortSignal | undefined): RunOutcome {
+  if (error instanceof CollapseError) return "stopped";
+  return signal?.aborted === true ? "interrupted" : "failed";
 }

@@ -2,6 +2,7 @@
 // One step is trainer.ts.
 import { KlController } from "../algorithm/coefficient-schedule.ts";
 import type { RunConfig } from "../config/schema.ts";
+import { tokenTexts } from "../analysis/kl-map/token-texts.ts";
 import { ExampleStream } from "../data/example-stream.ts";
 import { evaluate } from "../eval/evaluate.ts";
 import { CollapseGuard } from "../guard/guard.ts";
@@ -14,10 +15,12 @@ import type { Prompt } from "../types.ts";
 import { type CheckpointParts, readTrainerState, restoreState, takeState } from "./checkpoint.ts";
 import type { Disposal } from "./disposal.ts";
 import { FlopMeter } from "./flop-meter.ts";
+import type { LoopParts, Validation } from "./loop-parts.ts";
 import { openRankings } from "./open-rankings.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
-import { type LoopParts, RunLoop, type TrainResult, type Validation } from "./run-loop.ts";
+import { RunLoop, type TrainResult } from "./run-loop.ts";
+import { sampledPictures } from "./sample-pictures.ts";
 import { pickGroups, sampledGroup, type SampledGroup } from "./samples.ts";
 import { spreadMetrics } from "./step-metrics.ts";
 import { takeTensorPeak } from "./tensor-memory.ts";
@@ -76,6 +79,7 @@ async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts>
       flopMeter: await FlopMeter.create(config.trainer.device),
       modelConfig: policy.config,
       promptText,
+      tokenTexts: (ids) => tokenTexts(ids, processor.tokenizer),
     }),
     checkpoint,
     state: folder.resumeFrom ? await resume(folder.resumeFrom.dir, checkpoint) : takeState(checkpoint),
@@ -130,9 +134,13 @@ async function validator(
         progress: (done, _total, numTokens) => {
           phase.update(done, numTokens);
         },
-        onGroups: (groups) => {
-          for (const group of groups)
-            if (picked.has(numSeen++)) samples.push(sampledGroup(group, processor.promptText(group.prompt)));
+        onGroups: async (groups) => {
+          for (const group of groups) {
+            if (!picked.has(numSeen++)) continue;
+            const { prompt } = group;
+            const shown = { promptText: processor.promptText(prompt), pictures: await sampledPictures(prompt) };
+            samples.push(sampledGroup(group, shown));
+          }
         },
       },
     );

@@ -1,11 +1,23 @@
-// samples/step-000120.jsonl: some groups of a step in full, one line a response, for people to read; of a validation
-// samples/val-step-000120.jsonl.
+// samples/step-000120.jsonl: some groups of a step in full, one line a response, for people to read, and their pictures
+// in samples/step-000120/; of a validation samples/val-step-000120.jsonl and its folder.
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { FinishReason, Reward, RewardedGroup } from "../types.ts";
+import type { FinishReason, Response, Reward, RewardedGroup } from "../types.ts";
 import { stepName } from "./checkpoint-store.ts";
-import { writeFileAtomic } from "./durable-file.ts";
+import { diskError, writeFileAtomic } from "./durable-file.ts";
+import type { SampledPicture } from "./sample-pictures.ts";
 
-export interface SampledResponse {
+/** A response token by token, under the weights that sampled it; nats, rounded to four decimals. */
+export interface SampledTokens {
+  /** [R] texts that make up the response, special tokens included. */
+  readonly tokens: readonly string[];
+  /** [R] */
+  readonly logProbs: readonly number[];
+  /** [R] on the masked picture; absent where it was not scored. */
+  readonly maskedLogProbs?: readonly number[];
+}
+
+export interface SampledResponse extends Partial<SampledTokens> {
   readonly text: string;
   readonly finishReason: FinishReason;
   readonly numTokens: number;
@@ -26,21 +38,25 @@ export interface SampledGroup {
   /** The ground truth. */
   readonly answer: string;
   readonly numImages: number;
+  readonly pictures: readonly SampledPicture[];
   readonly responses: readonly SampledResponse[];
 }
 
 /**
  * A group as it is written.
+ * @param shown its prompt for people
  * @param trained what training knows of a response by its place in the group
  */
 export function sampledGroup(
   { prompt: { example }, responses, rewards }: RewardedGroup,
-  promptText: string,
-  trained: (response: number) => Pick<SampledResponse, "advantage" | "klPrcp" | "klRef"> = () => ({}),
+  shown: Pick<SampledGroup, "promptText" | "pictures">,
+  trained: (
+    response: number,
+  ) => Pick<SampledResponse, "advantage" | "klPrcp" | "klRef" | keyof SampledTokens> = () => ({}),
 ): SampledGroup {
   return {
     id: example.id,
-    promptText,
+    ...shown,
     answer: example.answer,
     numImages: example.images.length,
     responses: responses.map(({ text, finishReason, ids }, response) => ({
@@ -53,6 +69,28 @@ export function sampledGroup(
   };
 }
 
+/**
+ * A response's tokens as they are written.
+ * @param masked its log-probs on the masked picture
+ */
+export function sampledTokens(
+  response: Response | undefined,
+  masked: Float64Array | undefined,
+  tokenTexts: (ids: Int32Array) => string[],
+): Partial<SampledTokens> {
+  if (!response) return {};
+  const { ids, logProbs } = response;
+  return {
+    tokens: tokenTexts(ids),
+    logProbs: Array.from(logProbs, rounded),
+    ...(masked ? { maskedLogProbs: Array.from(masked, rounded) } : {}),
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
+}
+
 /** Indices of `limit` of `count` groups, evenly over the step and the same for the same numbers; all when fewer. */
 export function pickGroups(count: number, limit: number): number[] {
   const numPicked = Math.min(count, limit);
@@ -60,7 +98,7 @@ export function pickGroups(count: number, limit: number): number[] {
 }
 
 /**
- * Writes the step's file, replacing an earlier one.
+ * Writes the step's file and pictures, replacing earlier ones.
  * @param prefix of its name: `val-` for a validation's
  * @throws {CheckpointError} when the disk is full
  */
@@ -70,10 +108,47 @@ export async function writeSamples(
   groups: readonly SampledGroup[],
   prefix: "" | "val-" = "",
 ): Promise<void> {
-  const lines = groups.flatMap(({ responses, ...group }) =>
-    responses.map((response, index) => JSON.stringify({ step, ...group, response: index, ...flat(response) })),
+  const name = `${prefix}${stepName(step)}`;
+  const pictures = await writePictures(dir, name, groups);
+  const lines = groups.flatMap(({ responses, ...group }, place) =>
+    responses.map((response, index) =>
+      JSON.stringify({ step, ...group, pictures: pictures[place], response: index, ...flat(response) }),
+    ),
   );
-  await writeFileAtomic(join(dir, `${prefix}${stepName(step)}.jsonl`), lines.map((line) => `${line}\n`).join(""));
+  await writeFileAtomic(join(dir, `${name}.jsonl`), lines.map((line) => `${line}\n`).join(""));
+}
+
+/** Names of a picture's files, relative to samples/: a masked one for the group, or one for each response. */
+export interface PictureFiles {
+  readonly plain: string;
+  readonly masked: readonly string[];
+}
+
+/** [groups][pictures]; before the lines that name them. */
+async function writePictures(dir: string, name: string, groups: readonly SampledGroup[]): Promise<PictureFiles[][]> {
+  const folder = join(dir, name);
+  try {
+    await rm(folder, { recursive: true, force: true });
+    if (groups.some(({ pictures }) => pictures.length > 0)) await mkdir(folder);
+    const write = async (file: string, picture: Uint8Array): Promise<string> => {
+      await writeFile(join(folder, file), picture);
+      return `${name}/${file}`;
+    };
+    return await Promise.all(
+      groups.map(({ pictures }, group) =>
+        Promise.all(
+          pictures.map(async ({ plain, masked }, index) => ({
+            plain: await write(`${group}-${index}.webp`, plain),
+            masked: await Promise.all(
+              masked.map((picture, response) => write(`${group}-${index}-masked-${response}.webp`, picture)),
+            ),
+          })),
+        ),
+      ),
+    );
+  } catch (error) {
+    throw diskError(dir, error);
+  }
 }
 
 function flat({ reward, ...response }: SampledResponse): Record<string, unknown> {

@@ -15,17 +15,11 @@ import { promptInput } from "../rollout/rollout.ts";
 import type { Prompt } from "../types.ts";
 import { type CheckpointParts, takeState } from "./checkpoint.ts";
 import { FlopMeter } from "./flop-meter.ts";
+import type { LoopParts, Stepper, TrainedStep, Validation } from "./loop-parts.ts";
 import { openLoggers, openRun, type OpenedRun, selectDataset, stepsOf, type TrainOptions } from "./open-run.ts";
 import { PolicyOptimizer } from "./policy-optimizer.ts";
 import { openPolicy, resume } from "./run.ts";
-import {
-  type LoopParts,
-  RunLoop,
-  type Stepper,
-  type TrainedStep,
-  type TrainResult,
-  type Validation,
-} from "./run-loop.ts";
+import { RunLoop, type TrainResult } from "./run-loop.ts";
 import { learningRate } from "./schedule.ts";
 import { StepHandles } from "./step-handles.ts";
 import { lengthMetrics, PhaseTimer, recomputeMetrics } from "./step-metrics.ts";

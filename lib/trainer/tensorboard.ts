@@ -5,9 +5,20 @@ import type { FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { crc32c } from "./crc32c.ts";
+import { histogramOf } from "./histogram.ts";
+import { bytesField, doubleField, doublesField, floatField, varintField } from "./protobuf.ts";
 
 const textDtype = 7; // DT_STRING
 const sessionStart = 1;
+const rgb = 3;
+
+/** An encoded picture. */
+export interface LoggedPicture {
+  readonly png: Uint8Array;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+}
 
 export class TensorBoardWriter implements AsyncDisposable {
   readonly #handle: FileHandle;
@@ -52,6 +63,23 @@ export class TensorBoardWriter implements AsyncDisposable {
     await this.#write(event(step, bytesField(5, value)));
   }
 
+  async addImage(step: number, tag: string, { png, width, height }: LoggedPicture): Promise<void> {
+    const size = [varintField(1, height), varintField(2, width), varintField(3, rgb)];
+    const image = bytesField(4, Buffer.concat([...size, bytesField(4, png)]));
+    await this.#write(event(step, bytesField(5, summaryValue(tag, image))));
+  }
+
+  /** The distribution of the values; those that are not finite are left out, and nothing is written for none. */
+  async addHistogram(step: number, tag: string, values: readonly number[]): Promise<void> {
+    const histogram = histogramOf(values);
+    if (!histogram) return;
+    const { min, max, count, sum, sumOfSquares, edges, counts } = histogram;
+    const moments = [min, max, count, sum, sumOfSquares].map((value, index) => doubleField(index + 1, value));
+    const bins = [doublesField(6, edges), doublesField(7, counts)];
+    const content = bytesField(5, Buffer.concat([...moments, ...bins]));
+    await this.#write(event(step, bytesField(5, summaryValue(tag, content))));
+  }
+
   async #write(data: Buffer): Promise<void> {
     await this.#handle.appendFile(record(data));
   }
@@ -78,37 +106,9 @@ function maskedCrc(data: Uint8Array): number {
 }
 
 function event(step: number, content: Buffer): Buffer {
-  const wallTime = Buffer.alloc(8);
-  wallTime.writeDoubleLE(Date.now() / 1000);
-  return Buffer.concat([tag(1, 1), wallTime, ...(step === 0 ? [] : [varintField(2, step)]), content]);
+  return Buffer.concat([doubleField(1, Date.now() / 1000), ...(step === 0 ? [] : [varintField(2, step)]), content]);
 }
 
 function summaryValue(name: string, content: Buffer): Buffer {
   return bytesField(1, Buffer.concat([bytesField(1, Buffer.from(name)), content]));
-}
-
-function tag(field: number, wireType: 0 | 1 | 2 | 5): Buffer {
-  return varint(field * 8 + wireType);
-}
-
-/** Of an integer from 0 to 2^53. */
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
-  return Buffer.from([...bytes, rest]);
-}
-
-function varintField(field: number, value: number): Buffer {
-  return Buffer.concat([tag(field, 0), varint(value)]);
-}
-
-function floatField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeFloatLE(value);
-  return Buffer.concat([tag(field, 5), bytes]);
-}
-
-function bytesField(field: number, bytes: Buffer): Buffer {
-  return Buffer.concat([tag(field, 2), varint(bytes.length), bytes]);
 }

@@ -1,6 +1,8 @@
 // READ FIRST. One training step as the data flow: rollout batch -> baseline -> update -> metrics. Each noun is a file:
 // collect.ts (prompts, responses, rewards), updater.ts (log-probs, advantages, gradients, optimizer). The loop around
 // the steps, validation, checkpoints and logging are run-loop.ts.
+import { maskedView } from "../algorithm/augment.ts";
+import { needsAugLogProbs } from "../algorithm/loss-spec.ts";
 import type { RunConfig } from "../config/schema.ts";
 import type { ExampleStream } from "../data/example-stream.ts";
 import { deviceName } from "../native/device-name.ts";
@@ -13,9 +15,10 @@ import type { Prompt, RewardedGroup, StepMetrics } from "../types.ts";
 import { Collector, type RolloutBatch } from "./collect.ts";
 import type { FlopMeter } from "./flop-meter.ts";
 import type { Progress } from "./progress.ts";
-import type { Stepper, TrainedStep } from "./run-loop.ts";
+import type { Stepper, TrainedStep } from "./loop-parts.ts";
 import type { SampledGroup } from "./samples.ts";
-import { pickGroups, sampledGroup } from "./samples.ts";
+import { sampledPictures } from "./sample-pictures.ts";
+import { pickGroups, sampledGroup, sampledTokens } from "./samples.ts";
 import { lengthMetrics, PhaseTimer, rewardMetrics, seqlenMetrics } from "./step-metrics.ts";
 import { memoryMetrics } from "./system-info.ts";
 import type { UpdateResult, Updater } from "./updater.ts";
@@ -34,6 +37,8 @@ export interface TrainerParts {
   readonly modelConfig: ModelConfig;
   /** A prompt as text for samples. */
   readonly promptText: (prompt: Prompt) => string;
+  /** [R] Text of each sampled id. */
+  readonly tokenTexts: (ids: ArrayLike<number>) => string[];
 }
 
 /** Running totals, of which a step reports what it added. */
@@ -66,7 +71,7 @@ export class Trainer implements Stepper {
       const rewards = rewardMetrics(batch.rewards);
       const greedyRewards = await this.#greedyRewards(batch, step, { timer, signal });
       const result = await updater.update(
-        { groups: batch.groups, step, ...(greedyRewards ? { greedyRewards } : {}) },
+        { groups: batch.groups, step, withTokens: true, ...(greedyRewards ? { greedyRewards } : {}) },
         timer,
         signal,
       );
@@ -76,7 +81,8 @@ export class Trainer implements Stepper {
           ...this.#metrics(batch, result, { timer, before }),
           ...(await flopMeter.metrics(timer.seconds)),
         },
-        samples: this.#samples(batch.groups, result),
+        samples: await this.#samples(batch.groups, result),
+        distributions: distributionsOf(batch.groups, result),
       };
     } finally {
       for (const { prompt } of batch.groups) releasePrompt(prompt);
@@ -137,19 +143,36 @@ export class Trainer implements Stepper {
     };
   }
 
-  #samples(groups: readonly RewardedGroup[], result: UpdateResult): SampledGroup[] {
-    const { config, promptText } = this.#parts;
+  async #samples(groups: readonly RewardedGroup[], result: UpdateResult): Promise<SampledGroup[]> {
+    const { config, promptText, tokenTexts } = this.#parts;
     const { n } = config.rollout;
-    return pickGroups(groups.length, config.trainer.samplesPerStep).flatMap((index) => {
+    const masked = needsAugLogProbs(config.algorithm) ? { view: maskedView(config), numResponses: n } : undefined;
+    const samples: SampledGroup[] = [];
+    for (const index of pickGroups(groups.length, config.trainer.samplesPerStep)) {
       const group = groups[index];
-      if (!group) return [];
-      return sampledGroup(group, promptText(group.prompt), (response) => ({
+      if (!group) continue;
+      const pictures = await sampledPictures(group.prompt, masked);
+      const trained = (response: number) => ({
         advantage: result.advantages[index * n + response],
         klPrcp: result.perceptionKl[index * n + response],
         klRef: finite(result.referenceKl[index * n + response]),
-      }));
-    });
+        ...sampledTokens(group.responses[response], result.maskedLogProbs[index * n + response], tokenTexts),
+      });
+      samples.push(sampledGroup(group, { promptText: promptText(group.prompt), pictures }, trained));
+    }
+    return samples;
   }
+}
+
+function distributionsOf(groups: readonly RewardedGroup[], result: UpdateResult): Record<string, readonly number[]> {
+  const responses = groups.flatMap((group) => group.responses);
+  return {
+    reward: groups.flatMap(({ rewards }) => rewards.map(({ overall }) => overall)),
+    response_length: responses.map(({ ids }) => ids.length),
+    advantages: Array.from(result.advantages),
+    kl_prcp: Array.from(result.perceptionKl),
+    kl_ref: Array.from(result.referenceKl),
+  };
 }
 
 /** A number that was computed; nan stands for one that was not. */

@@ -38,6 +38,8 @@ export interface UpdateBatch {
   /** Rewards of the greedy responses, one a group; ReMax only. */
   readonly greedyRewards?: readonly number[];
   readonly step: number;
+  /** Give the log-probs on the masked pictures too. */
+  readonly withTokens?: boolean;
 }
 
 export interface UpdateResult {
@@ -48,6 +50,11 @@ export interface UpdateResult {
   readonly perceptionKl: readonly number[];
   /** Mean KL of the rollout's policy to the reference per response, nats; nan or empty where either was not scored. */
   readonly referenceKl: readonly number[];
+  /**
+   * [responses][R] nats, of the rollout's policy on the masked pictures; empty unless asked for, and where the masked
+   * branch is trained.
+   */
+  readonly maskedLogProbs: readonly Float64Array[];
 }
 
 export class Updater {
@@ -66,6 +73,7 @@ export class Updater {
   async update(update: UpdateBatch, timer: PhaseTimer, signal: AbortSignal | undefined): Promise<UpdateResult> {
     using handles = new StepHandles();
     const scores = await scoreStep(this.#parts, update.groups, { timer, handles, signal });
+    const maskedLogProbs = update.withTokens === true && scores.aug ? await rowsOf(scores.aug, update.groups) : [];
     const advantage = await timer.measure("adv", () => this.#advantages(update, scores, handles));
     const result = await timer.measure("update_actor", () => this.#optimize(update, scores, advantage, signal));
     this.isMidUpdate = false;
@@ -73,6 +81,7 @@ export class Updater {
       advantages: advantage.perResponse,
       perceptionKl: result.perceptionKl,
       referenceKl: advantage.referenceKl,
+      maskedLogProbs,
       metrics: { ...advantage.metrics, ...result.metrics },
     };
   }
@@ -221,6 +230,13 @@ export class Updater {
       perceptionKl: report.perceptionKl,
     };
   }
+}
+
+/** [responses][R] The values of a batch, response after response. */
+async function rowsOf(values: LogProbsHandle, groups: readonly RewardedGroup[]): Promise<Float64Array[]> {
+  const packed = await loadNative().logProbValues(values);
+  let next = 0;
+  return groups.flatMap(({ responses }) => responses.map(({ ids }) => packed.subarray(next, (next += ids.length))));
 }
 
 /** How far the rollout's log-probs are from those of the update's pass, where both are of the same weights. */

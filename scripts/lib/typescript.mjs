@@ -1,9 +1,10 @@
-// lib/ to dist/: tsc for the TypeScript, copies for everything else.
+// lib/ to dist/: tsc for the TypeScript, vite for the dashboard's page, copies for everything else.
 import { chmodSync, cpSync, existsSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { runLogged } from "./process.mjs";
 import { hashInputs, listFiles, readStamp, root, setupDir, writeStamp } from "./project.mjs";
+import { buildWeb, hasWeb, isOfWeb } from "./web.mjs";
 
 const source = join(root, "lib");
 const output = join(root, "dist");
@@ -38,21 +39,26 @@ export function outputsOf(name) {
   return [".js", ".js.map", ".d.ts"].map((extension) => name.replace(/\.ts$/, extension));
 }
 
+/** Without the page's, which vite takes. */
+function ownSources() {
+  return listFiles([source]).filter((file) => !isOfWeb(relative(source, file)));
+}
+
 function hasAllOutputs() {
-  const names = listFiles([source]).flatMap((file) => outputsOf(relative(source, file)));
-  return names.every((name) => existsSync(join(output, name)));
+  const names = ownSources().flatMap((file) => outputsOf(relative(source, file)));
+  return hasWeb() && names.every((name) => existsSync(join(output, name)));
 }
 
 function dropOrphans() {
   for (const file of listFiles([output])) {
     const name = relative(output, file);
-    if (name === ".tsbuildinfo") continue;
+    if (name === ".tsbuildinfo" || isOfWeb(name)) continue;
     if (!sourcesOf(name).some((candidate) => existsSync(join(source, candidate)))) rmSync(file);
   }
 }
 
 function copyAssets() {
-  for (const file of listFiles([source])) {
+  for (const file of ownSources()) {
     if (!file.endsWith(".ts")) cpSync(file, join(output, relative(source, file)));
   }
 }
@@ -68,6 +74,8 @@ export async function buildTypescript(step) {
   await runLogged(process.execPath, args, { log: join(setupDir, "typescript.log"), cwd: root });
   dropOrphans();
   copyAssets();
+  step.update("building the dashboard");
+  await buildWeb();
   chmodSync(main, 0o755);
   writeStamp("typescript", key);
 }

@@ -3,7 +3,8 @@ import { escapeHtml, html } from "../../lib/analysis/html.ts";
 import type { KlMap, MapToken } from "../../lib/analysis/kl-map/kl-map.ts";
 import { renderKlMap } from "../../lib/analysis/kl-map/page.ts";
 import { heatMap } from "../../lib/analysis/kl-map/picture-view.ts";
-import { klLevel, maxShownTokens } from "../../lib/analysis/kl-map/token-view.ts";
+import { klLevel } from "../../lib/analysis/kl-map/kl-level.ts";
+import { maxShownTokens } from "../../lib/analysis/kl-map/token-view.ts";
 import { tokenTexts } from "../../lib/analysis/kl-map/token-texts.ts";
 import { elements, parseHtml, withClass } from "../support/html.ts";
 

@@ -18,8 +18,14 @@ test.each([
   ["data: { promptKey: '' }\n", '3:9: data.promptKey: expected a column name, got ""'],
   ["algorithm: { policyLoss: cispo }\n", '3:14: algorithm.policyLoss: expected one of ppo, gspo, got "cispo"'],
   ["algorithm: 7\n", "3:1: algorithm: expected a map, got 7"],
-  ["trainer: { loggers: [console, wandb] }\n", "3:12: trainer.loggers.1: expected one of console, jsonl, tensorboard"],
-  ["trainer: { loggers: console }\n", "3:12: trainer.loggers: expected a list of console, jsonl, tensorboard"],
+  [
+    "trainer: { loggers: [console, wandb] }\n",
+    "3:12: trainer.loggers.1: expected one of console, jsonl, tensorboard, mlflow, prometheus",
+  ],
+  [
+    "trainer: { loggers: console }\n",
+    "3:12: trainer.loggers: expected a list of console, jsonl, tensorboard, mlflow, prometheus",
+  ],
   ["aug: { saliency: { layers: 6 } }\n", "3:20: aug.saliency.layers: expected a list of integers >= 0, or null, got 6"],
   ["aug: { saliency: { layers: [] } }\n", "3:20: aug.saliency.layers: expected one layer or more, or null, got []"],
   ["aug: { saliency: { layers: [-1] } }\n", "3:20: aug.saliency.layers.0: expected an integer >= 0, got -1"],

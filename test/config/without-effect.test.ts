@@ -13,6 +13,8 @@ const cases: readonly (readonly [setting: string, acting: readonly string[]])[] 
   ["algorithm.entropy.kind=full", ["algorithm.entropy.oriCoef=0.03"]],
   ["algorithm.entropy.kind=full", ["algorithm.entropy.augCoef=0.03", "aug.grad=recompute"]],
   ["aug.ratio=0.4", papo],
+  ["trainer.mlflow.experiment=mine", ["trainer.loggers=[jsonl,mlflow]"]],
+  ["trainer.prometheus.port=9000", ["trainer.loggers=[prometheus]"]],
   ["aug.mode=patch", papo],
   ["aug.patchPx=28", papo],
   ["aug.exact=true", papo],

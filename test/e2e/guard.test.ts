@@ -77,6 +77,7 @@ test("a run that collapses is warned of without changing a number, and a stopped
 
   const stopped = run("guard.action=stop", "trainer.saveFreq=-1");
   expect(stopped.status).toBe(3);
+  expect(JSON.parse(runPapo(["runs", stopped.out, "--json"]).stdout)).toMatchObject([{ state: "stopped", step }]);
   expect(stopped.stderr).toContain(`saved step ${step}; go on with --resume`);
   expect(stopped.stderr).toContain(`papo: step ${step}: the policy collapses (`);
   expect(numLogged(stopped.out)).toBe(step);

@@ -75,6 +75,25 @@ test("dist/ is out of date when any output of lib/ is missing", () => {
   });
 });
 
+test("the page is out of date when it, or a file that it asks for, is missing; without sources there is none", () => {
+  const project = bareProject();
+  const code = `
+    import { mkdirSync, writeFileSync } from "node:fs";
+    import { hasWeb } from "./scripts/lib/web.mjs";
+    const seen = [hasWeb()];
+    for (const dir of ["lib/dash/web", "dist/dash/web/assets"]) mkdirSync(dir, { recursive: true });
+    writeFileSync("lib/dash/web/index.html", "");
+    seen.push(hasWeb());
+    writeFileSync("dist/dash/web/index.html", '<script src="/assets/a.js"></script>');
+    seen.push(hasWeb());
+    writeFileSync("dist/dash/web/assets/a.js", "");
+    console.log(JSON.stringify([...seen, hasWeb()]));`;
+  expect(runNode(["--input-type=module", "-e", code], { cwd: project })).toMatchObject({
+    stdout: "[true,false,false,true]\n",
+    stderr: "",
+  });
+});
+
 test("a CUDA build's libtorch gets the CUDA libraries that it names, a CPU build none", () => {
   const needed = ["libc10.so", "libgomp.so.1", "libcupti.so.13", "libcudart.so.13", "libc.so.6"];
   expect(cudaRequirements(needed, "13.0")).toEqual(["nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"]);

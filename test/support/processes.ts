@@ -30,6 +30,15 @@ export function runPapo(args: readonly string[], options: RunOptions = {}): Fini
   return runNode([join(packageRoot, "dist", "cli", "main.js"), ...args], options);
 }
 
+/** As {@link runPapo}, for what talks to a server of this process. */
+export async function runPapoAsync(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Finished> {
+  const child = spawn(process.execPath, [join(packageRoot, "dist", "cli", "main.js"), ...args], { env: { ...process.env, ...env } }); // prettier-ignore
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  return await new Promise((resolve) => child.on("close", (status) => { resolve({ status, stdout, stderr }); })); // prettier-ignore
+}
+
 /** Starts a module given as text; `output` grows while it runs, `ended` gives its exit code or signal. */
 export function startModule(code: string, { cwd = packageRoot, env = {} }: RunOptions = {}) {
   const child = spawn(process.execPath, ["--input-type=module", "-e", code], { cwd, env: { ...process.env, ...env } });

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { stripVTControlCharacters } from "node:util";
 import { expect, test, vi } from "vitest";
 import { LoggerSet, createLoggers } from "../../lib/trainer/loggers.ts";
@@ -12,6 +13,7 @@ import { pickGroups, writeSamples } from "../../lib/trainer/samples.ts";
 import { StepTable } from "../../lib/trainer/step-table.ts";
 import { gitState, peakMemoryBytes } from "../../lib/trainer/system-info.ts";
 import { colorsFor, formatDuration, formatNumber } from "../../lib/trainer/terminal.ts";
+import { runConfig } from "../support/config.ts";
 import { tempFolder } from "../support/temp.ts";
 
 /** A stream that keeps what is written; a terminal when it has columns. */
@@ -171,6 +173,53 @@ test("a logger that fails is named once and dropped, the others go on, a require
   await expect(strict.logStep(1, {})).rejects.toThrow("server gone");
 });
 
+test("loggers that hang, throw, reject or fill the disk are named once each and nothing waits for them", async () => {
+  const never = () => new Promise<void>(() => undefined);
+  const full = existsSync("/dev/full") ? createWriteStream("/dev/full") : undefined;
+  const bad: Logger[] = [
+    { name: "hung", logStep: never },
+    { name: "late", logStep: () => undefined, close: never },
+    { name: "rejecting", logStep: () => Promise.reject(new Error("refused")) },
+    ...(full ? [{ name: "full", logStep: (step: number) => pipeline([`${step}`], full) }] : []),
+  ];
+  const seen: unknown[] = [];
+  const good: Logger = {
+    name: "good",
+    logStep: (step) => void seen.push(step),
+    logHistogram: (_step, _tag, values) => void seen.push(values),
+    close: (outcome) => void seen.push(outcome),
+  };
+  const warnings: string[] = [];
+  {
+    await using set = new LoggerSet([...bad, good], (line) => warnings.push(line), 20);
+    await set.logStep(1, {});
+    await set.logStep(2, {});
+    await set.logHistogram(2, "reward", [1, 2]);
+    await set.close("interrupted");
+  }
+  expect(seen).toEqual([1, 2, [1, 2], "interrupted"]);
+  const off = (name: string) => `logger ${name} failed and is off from here on: `;
+  expect(warnings.slice(0, 2)).toEqual([`${off("hung")}no answer within 0.02 s`, `${off("rejecting")}refused`]);
+  if (full) expect(warnings[2]).toMatch(/^logger full failed and is off from here on: ENOSPC/u);
+  expect(warnings.at(-1)).toBe(`${off("late")}no answer within 0.02 s`);
+});
+
+test("a picture is made only for loggers that take it; one that cannot be made is said once", async () => {
+  const warnings: string[] = [];
+  const taken: number[] = [];
+  const broken = () => Promise.reject(new Error("gone"));
+  await using blind = new LoggerSet([{ name: "blind", logStep: () => undefined }], (line) => warnings.push(line));
+  await blind.logImage(1, "a", broken);
+  expect(warnings).toEqual([]);
+  const seeing: Logger = { name: "seeing", logStep: () => undefined, logImage: (step) => void taken.push(step) };
+  await using set = new LoggerSet([seeing], (line) => warnings.push(line));
+  await set.logImage(1, "a", broken);
+  await set.logImage(2, "a", broken);
+  await set.logImage(3, "a", () => Promise.resolve({ png: new Uint8Array(0), width: 7, height: 3 }));
+  expect(warnings).toEqual(["a picture could not be logged: gone"]);
+  expect(taken).toEqual([3]);
+});
+
 test("the loggers of a run write to its files and its table; one that cannot start is named", async () => {
   const dir = join(tempFolder(), "run");
   await using run = await RunFolder.open({
@@ -181,8 +230,9 @@ test("the loggers of a run write to its files and its table; one that cannot sta
   const { output, lines } = sink();
   const warnings: string[] = [];
   {
-    const names = ["console", "jsonl", "tensorboard"] as const;
-    await using set = await createLoggers(names, run, new StepTable(output, 7, {}), (line) => warnings.push(line));
+    await using set = await createLoggers(runConfig(), run, new StepTable(output, 7, {}), (line) =>
+      warnings.push(line),
+    );
     await set.logStep(1, metrics);
     await set.logText(1, "val/generations", "some text");
   }
@@ -194,8 +244,20 @@ test("the loggers of a run write to its files and its table; one that cannot sta
 
   mkdirSync(join(dir, "other"));
   writeFileSync(join(dir, "other", "tensorboard"), "in the way");
-  const blocked = { metrics: run.metrics, resumeFrom: undefined, tensorboardDir: join(dir, "other", "tensorboard") };
-  await createLoggers(["tensorboard"], blocked, new StepTable(output, 7, {}), (line) => warnings.push(line));
+  const { record, metrics: file } = run;
+  const blocked = {
+    dir,
+    record,
+    metrics: file,
+    resumeFrom: undefined,
+    tensorboardDir: join(dir, "other", "tensorboard"),
+  };
+  await createLoggers(
+    runConfig({ trainer: { loggers: ["tensorboard"] } }),
+    blocked,
+    new StepTable(output, 7, {}),
+    (line) => warnings.push(line),
+  );
   expect(warnings[0]).toMatch(/^logger tensorboard could not start: EEXIST/);
 });
 
@@ -207,7 +269,7 @@ test("samples hold one line a response with its group, parts and perception KL",
     numTokens: 37,
     reward: { overall: 1, format: 1 },
   } as const;
-  const group = { id: "a:1", promptText: "<image> how many?", answer: "7", numImages: 1 };
+  const group = { id: "a:1", promptText: "<image> how many?", answer: "7", numImages: 1, pictures: [] };
   await writeSamples(dir, 7, [{ ...group, responses: [{ ...response, advantage: 0.5, klPrcp: 0.01 }, response] }]);
   const lines = readFileSync(join(dir, "step-000007.jsonl"), "utf8").trim().split("\n");
   const expected = {
@@ -223,6 +285,30 @@ test("samples hold one line a response with its group, parts and perception KL",
     { ...expected, response: 0, advantage: 0.5, klPrcp: 0.01 },
     { ...expected, response: 1 },
   ]);
+});
+
+test("samples name their pictures, which are files beside them; a step written again leaves none of its old ones", async () => {
+  const dir = tempFolder();
+  const bytes = (value: number) => new Uint8Array([value]);
+  const response = { text: "7", finishReason: "stop", numTokens: 1, reward: { overall: 1 } } as const;
+  const group = { id: "a:1", promptText: "?", answer: "7", numImages: 2, responses: [response] };
+  const pictures = [
+    { plain: bytes(1), masked: [bytes(2), bytes(3)] },
+    { plain: bytes(4), masked: [] },
+  ];
+  await writeSamples(dir, 7, [{ ...group, pictures }], "val-");
+  const written = JSON.parse(readFileSync(join(dir, "val-step-000007.jsonl"), "utf8")) as { pictures: unknown };
+  expect(written.pictures).toEqual([
+    {
+      plain: "val-step-000007/0-0.webp",
+      masked: ["val-step-000007/0-0-masked-0.webp", "val-step-000007/0-0-masked-1.webp"],
+    },
+    { plain: "val-step-000007/0-1.webp", masked: [] },
+  ]);
+  const at = (name: string) => [...readFileSync(join(dir, "val-step-000007", name))];
+  expect([at("0-0.webp"), at("0-0-masked-1.webp"), at("0-1.webp")]).toEqual([[1], [3], [4]]);
+  await writeSamples(dir, 7, [{ ...group, pictures: pictures.slice(1) }], "val-");
+  expect(readdirSync(join(dir, "val-step-000007"))).toEqual(["0-0.webp"]);
 });
 
 test("picked groups are spread over the step", () => {

@@ -100,11 +100,15 @@ test("a resumed run forgets metrics, alarms and samples after its checkpoint and
     await run.writeCheckpoint(2, () => Promise.resolve());
     for (const name of ["step-000002", "step-000003", "val-step-000002", "val-step-000003"])
       writeFileSync(join(run.samplesDir, `${name}.jsonl`), "{}\n");
+    for (const name of ["step-000002", "step-000003"]) {
+      mkdirSync(join(run.samplesDir, name));
+      writeFileSync(join(run.samplesDir, name, "0-0.webp"), "");
+    }
   }
   writeFileSync(join(dir, "metrics.jsonl"), '{"step":4,"rew', { flag: "a" });
   await using run = await open(dir, true);
   expect(run.resumeFrom?.step).toBe(2);
-  expect(readdirSync(run.samplesDir)).toEqual(["step-000002.jsonl", "val-step-000002.jsonl"]);
+  expect(readdirSync(run.samplesDir)).toEqual(["step-000002", "step-000002.jsonl", "val-step-000002.jsonl"]);
   expect(readFileSync(join(dir, "alarms.jsonl"), "utf8")).toBe('{"step":2,"signal":"entropy"}\n'.repeat(2));
   await run.metrics.append(3, { again: 1 });
   const lines = readFileSync(join(dir, "metrics.jsonl"), "utf8");

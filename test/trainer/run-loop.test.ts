@@ -11,9 +11,11 @@ import { Policy } from "../../lib/policy/policy.ts";
 import { CheckpointStore } from "../../lib/trainer/checkpoint-store.ts";
 import { readTrainerState, takeState } from "../../lib/trainer/checkpoint.ts";
 import { createLoggers } from "../../lib/trainer/loggers.ts";
+import type { LoopParts } from "../../lib/trainer/loop-parts.ts";
 import { PolicyOptimizer } from "../../lib/trainer/policy-optimizer.ts";
 import { RunFolder } from "../../lib/trainer/run-folder.ts";
-import { type LoopParts, RunLoop } from "../../lib/trainer/run-loop.ts";
+import { readRunStatus } from "../../lib/trainer/run-status.ts";
+import { RunLoop } from "../../lib/trainer/run-loop.ts";
 import type { SampledGroup } from "../../lib/trainer/samples.ts";
 import { StepTable } from "../../lib/trainer/step-table.ts";
 import type { StepMetrics } from "../../lib/types.ts";
@@ -38,7 +40,7 @@ interface World {
 
 function sampleOf(overall: number): SampledGroup {
   const response = { text: "\\boxed{7}", finishReason: "stop", numTokens: 3, reward: { overall } } as const;
-  return { id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, responses: [response] };
+  return { id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, pictures: [], responses: [response] };
 }
 
 /** Runs three steps, or as the settings have it; gives what it said and the steps that were validated. */
@@ -78,7 +80,7 @@ async function run(world: World) {
   const said: string[] = [];
   const say = (line: string) => void said.push(line);
   const table = new StepTable({ write: () => true }, 3, {});
-  await using loggers = await createLoggers(config.trainer.loggers, folder, table, say);
+  await using loggers = await createLoggers(config, folder, table, say);
   const state = folder.resumeFrom ? await readTrainerState(folder.resumeFrom.dir) : takeState(checkpoint);
   if (state.guard) guard?.restore(state.guard);
   const parts: LoopParts = {
@@ -115,7 +117,7 @@ test("responses of a validation are written as samples and as TensorBoard text",
   expect(readdirSync(join(dir, "samples")).toSorted()).toEqual(["val-step-000002.jsonl", "val-step-000003.jsonl"]);
   expect(JSON.parse(readFileSync(join(dir, "samples", "val-step-000003.jsonl"), "utf8"))).toEqual({
     step: 3,
-    ...{ id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, response: 0 },
+    ...{ id: "a:1", promptText: "<image>?", answer: "7", numImages: 1, pictures: [], response: 0 },
     ...{ text: "\\boxed{7}", finishReason: "stop", numTokens: 3, "reward/overall": 0.7 },
   });
   const [events = ""] = readdirSync(join(dir, "tensorboard"));
@@ -177,6 +179,7 @@ test("a run that fails in the validation of the step that the guard stops is sto
   const { ended, said } = await run({ ...world, resume: true });
   expect(ended).toMatchObject({ name: "CollapseError", step: 4, signals: ["kl_prcp", "accuracy"] });
   expect(said).toEqual([]);
+  expect(await readRunStatus(dir)).toMatchObject({ state: "stopped", step: 4, totalSteps: 7, message: (ended as Error).message }); // prettier-ignore
   expect(saved(dir)).toEqual(["step-000002", "step-000004"]);
   const lines = (name: string) => readFileSync(join(dir, name), "utf8").trim().split("\n");
   expect(lines("metrics.jsonl")).toHaveLength(4);

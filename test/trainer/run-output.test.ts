@@ -1,5 +1,6 @@
 // What a run of two steps with a reference, two passes of two optimizer steps and a validation shows and writes.
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { loadRunConfig } from "../../lib/config/load.ts";
 import { Progress } from "../../lib/trainer/progress.ts";
@@ -75,6 +76,41 @@ test("samples have each response's KL to the masked picture and to the reference
   for (const line of second ?? []) expect(line).toMatchObject({ klRef: expect.any(Number) as number });
   expect(second?.some(({ klRef }) => klRef !== 0)).toBe(true);
   for (const line of second ?? []) expect(line).toMatchObject({ klPrcp: expect.any(Number) as number });
+});
+
+test("samples have each response token by token, and the KL of the two log-probs is the response's", () => {
+  const lines = jsonLines(join(out, "samples", "step-000001.jsonl"));
+  for (const line of lines) {
+    const { tokens, logProbs, maskedLogProbs } = line as Record<string, unknown[]>;
+    const numTokens = Number(line["numTokens"]);
+    expect([tokens?.length, logProbs?.length, maskedLogProbs?.length]).toEqual([numTokens, numTokens, numTokens]);
+    expect(tokens?.join("").replaceAll(/<\|[a-z_]+\|>/gu, "")).toContain(line["text"]);
+  }
+  // The first optimizer step has the first half of the groups; its weights are those that sampled.
+  const first = lines.slice(0, 3).map((line) => {
+    const { logProbs = [], maskedLogProbs = [] } = line as Record<string, number[]>;
+    const k3 = logProbs.map((value, token) => {
+      const s = (maskedLogProbs[token] ?? 0) - value;
+      return Math.exp(s) - s - 1;
+    });
+    return k3.reduce((sum, value) => sum + value, 0) / k3.length;
+  });
+  for (const [response, kl] of first.entries()) expect(kl).toBeCloseTo(Number(lines[response]?.["klPrcp"]), 3);
+});
+
+test("samples have the picture and what the masked branch saw of it", async () => {
+  const [line] = jsonLines(join(out, "samples", "step-000001.jsonl"));
+  const [picture] = line?.["pictures"] as { plain: string; masked: string[] }[];
+  const pixels = async (name = "") =>
+    await sharp(join(out, "samples", name))
+      .raw()
+      .toBuffer();
+  const [plain, masked] = [await pixels(picture?.plain), await pixels(picture?.masked[0])];
+  expect(masked).toHaveLength(plain.length);
+  const isEqual = (index: number) => masked[index] === plain[index];
+  const share = [...plain.keys()].filter((index) => !isEqual(index) && masked[index] === 0).length / plain.length;
+  expect(share).toBeGreaterThan(0.1); // 60 % of the cells are black, but black paper is black before
+  expect([...plain.keys()].every((index) => isEqual(index) || masked[index] === 0)).toBe(true);
 });
 
 test("validations write responses of the same rows", () => {

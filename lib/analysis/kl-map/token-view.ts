@@ -1,17 +1,10 @@
 // Tokens coloured by their KL, and what the colours mean.
 import { type Html, html } from "../html.ts";
+import { klEdges, klLevel } from "./kl-level.ts";
 import type { MapToken } from "./kl-map.ts";
-
-/** Lower edges of the colours 1 to 6, nats; what is below the first has none. */
-export const klEdges = [0.01, 0.03, 0.1, 0.3, 1, 3] as const;
 
 /** Of a response; what is over it is left out and said so. */
 export const maxShownTokens = 20_000;
-
-/** 0 to 6. */
-export function klLevel(kl: number): number {
-  return klEdges.filter((edge) => kl >= edge).length;
-}
 
 /** The tokens as text; pointing at one shows its numbers. */
 export function tokenText(tokens: readonly MapToken[]): Html {
