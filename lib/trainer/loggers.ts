@@ -5,7 +5,9 @@ import type { RunFolder } from "./run-folder.ts";
 import type { StepTable } from "./step-table.ts";
 import { TensorBoardWriter } from "./tensorboard.ts";
 
+/** Takes metrics; one that throws is dropped with one warning and does not stop the run. */
 export interface Logger {
+  /** For the warning. */
   readonly name: string;
   /** Its failure stops the run. */
   readonly required?: boolean;
@@ -28,6 +30,10 @@ export class LoggerSet implements AsyncDisposable {
   constructor(loggers: readonly Logger[], warn: (text: string) => void) {
     this.#active = loggers;
     this.#warn = warn;
+  }
+
+  add(logger: Logger): void {
+    this.#active = [...this.#active, logger];
   }
 
   async logStep(step: number, metrics: StepMetrics): Promise<void> {

@@ -1,0 +1,23 @@
+import type { z } from "zod";
+import { integer } from "../config/fields.ts";
+import { augSchema } from "../config/schema-algorithm.ts";
+import { ConfigError } from "../errors.ts";
+import type { MaskedView } from "../native/binding.ts";
+
+const maskSchema = augSchema
+  .pick({ mode: true, patchPx: true, ratio: true, exact: true, fill: true })
+  .extend({ seed: integer({ min: 0 }).default(0).describe("Root of the mask's random numbers, as the run's seed") });
+
+/** A masked picture by drawn cells, as the setting `aug` has it: a function of these values and the picture's number. */
+export type PictureMask = z.input<typeof maskSchema>;
+
+/**
+ * @param key names the mask in errors
+ * @throws {ConfigError} for a value that is not allowed
+ */
+export function maskedView(mask: PictureMask, key: string): MaskedView {
+  const { data, error } = maskSchema.safeParse(mask);
+  if (data) return { ...data, perResponse: false };
+  const [issue] = error.issues;
+  throw new ConfigError([key, ...(issue?.path ?? [])].join("."), issue?.message ?? "");
+}
