@@ -112,7 +112,7 @@ export class LoadedPolicy implements Disposable {
   /**
    * Log-probs, entropies and, with a mask, perception KL of each response's tokens.
    * @returns one a response, in order
-   * @throws as {@link generate}; {ConfigError} for a mask without a picture or one that does not fit the model;
+   * @throws as {@link generate}; {ConfigError} for a mask without a picture or with a value that none can have;
    *   {RangeError} for what is no token id
    */
   async score(request: ScoreRequest): Promise<ScoredResponse[]> {

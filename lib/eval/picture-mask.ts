@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { show } from "../config/explain.ts";
 import { integer } from "../config/fields.ts";
 import { augSchema } from "../config/schema-algorithm.ts";
 import { ConfigError } from "../errors.ts";
@@ -18,6 +19,7 @@ export type PictureMask = z.input<typeof maskSchema>;
 export function maskedView(mask: PictureMask, key: string): MaskedView {
   const { data, error } = maskSchema.safeParse(mask);
   if (data) return { ...data, perResponse: false };
-  const [issue] = error.issues;
-  throw new ConfigError([key, ...(issue?.path ?? [])].join("."), issue?.message ?? "");
+  const [{ path = [], message = "" } = {}] = error.issues;
+  const came: unknown = path.reduce<unknown>((value, name) => (value as Record<PropertyKey, unknown>)[name], mask);
+  throw new ConfigError([key, ...path].join("."), path.length === 0 ? message : `${message}, got ${show(came)}`);
 }
