@@ -51,13 +51,15 @@ test("overlong shaping goes on top of it", async () => {
   expect(await scorer.score(items)).toMatchObject([{ overall: 0.5 }, { overall: 0.5 }]);
 });
 
-test.for([
+const wrongRewards: readonly (readonly [reward: () => unknown, text: string])[] = [
   [() => ({ overall: NaN }), "response 0 of row row 0.overall: expected a finite number, got NaN"],
   [() => ({ overall: 1, extra: Infinity }), "response 0 of row row 0.extra: expected a finite number, got Infinity"],
   [() => ({ accuracy: 1 }), "response 0 of row row 0.overall: expected a finite number, got undefined"],
   [() => 1, "response 0 of row row 0: expected an object such as { overall: 1 }, got 1"],
   [() => Promise.resolve(null), "response 0 of row row 0: expected an object such as { overall: 1 }, got null"],
-] as const)("what is no reward is refused: %#", async ([reward, text]) => {
+];
+
+test.for(wrongRewards)("what is no reward is refused: %#", async ([reward, text]) => {
   expect((await failure(reward)).message).toBe(`reward function: ${text}`);
 });
 
