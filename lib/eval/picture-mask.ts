@@ -19,7 +19,9 @@ export type PictureMask = z.input<typeof maskSchema>;
 export function maskedView(mask: PictureMask, key: string): MaskedView {
   const { data, error } = maskSchema.safeParse(mask);
   if (data) return { ...data, perResponse: false };
-  const [{ path = [], message = "" } = {}] = error.issues;
+  const [issue] = error.issues;
+  if (!issue) throw error;
+  const { path, message } = issue;
   const came: unknown = path.reduce<unknown>((value, name) => (value as Record<PropertyKey, unknown>)[name], mask);
   throw new ConfigError([key, ...path].join("."), path.length === 0 ? message : `${message}, got ${show(came)}`);
 }

@@ -36,7 +36,7 @@ function settings(out: string, more: RunSettings = {}): RunSettings {
 const quiet = { say: () => undefined } satisfies TrainOptions;
 /** Letters of a response whose code points are multiples of 3. */
 const letters: RewardFunction = ({ response }) => {
-  const all = [...response];
+  const all = Array.from(response);
   const accuracy = all.filter((letter) => (letter.codePointAt(0) ?? 0) % 3 === 0).length / Math.max(1, all.length);
   return { overall: accuracy, accuracy };
 };
