@@ -311,7 +311,8 @@ Napi::Value EntropyValues(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), op, [&] {
     auto scores = get_handle<LogProbs>(info[0], op);
     check(scores->entropy_R.defined(), op, "expected log-probs of a pass with entropies", "E_VALUE");
-    return run_on_device(info.Env(), op, [=] { return papo::to_doubles(scores->entropy_R); }, to_doubles);
+    return run_on_device(
+        info.Env(), op, [=] { return papo::to_doubles(scores->entropy_R); }, to_doubles);
   });
 }
 
