@@ -23,6 +23,7 @@ export default tseslint.config(
         performance: "readonly",
         setTimeout: "readonly",
         clearTimeout: "readonly",
+        AbortSignal: "readonly",
       },
     },
   },

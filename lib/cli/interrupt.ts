@@ -1,4 +1,4 @@
-import { NativeError } from "../errors.ts";
+import { stoppable } from "../native/stoppable.ts";
 import { withOptionalStdout } from "./broken-output.ts";
 
 /** Ctrl-C for the length of a `using` block. */
@@ -38,10 +38,5 @@ export function onInterrupt(): Interrupt {
 export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   using interrupt = onInterrupt();
   const { signal } = interrupt;
-  try {
-    return await withOptionalStdout(() => work(signal));
-  } catch (error) {
-    if (signal.aborted && error instanceof NativeError && error.code === "E_ABORTED") throw signal.reason;
-    throw error;
-  }
+  return await stoppable(signal, () => withOptionalStdout(() => work(signal)));
 }

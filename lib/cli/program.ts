@@ -1,13 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
-import { packageRoot } from "../native/load.ts";
-
-/** papo's version as in package.json. */
-export function papoVersion(): string {
-  const text = readFileSync(join(packageRoot, "package.json"), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
+import { papoVersion } from "../version.ts";
 
 /**
  * The program without its commands. A usage error prints one `papo: <text>` line and throws a CommanderError;

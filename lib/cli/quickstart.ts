@@ -17,11 +17,10 @@ export function registerQuickstart(program: Command): void {
     .action(async (options) => {
       const { quickstart, summaryOf } = await import("../miniature/quickstart.ts");
       const { withInterrupt } = await import("./interrupt.ts");
-      const { buildVersions } = await import("./build-versions.ts");
       const say = (line: string): void => {
         process.stdout.write(`${line}\n`);
       };
-      const result = await withInterrupt((signal) => quickstart({ ...options, signal, say, build: buildVersions() }));
+      const result = await withInterrupt((signal) => quickstart({ ...options, signal, say }));
       process.stdout.write(summaryOf(result));
     });
 }

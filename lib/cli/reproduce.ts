@@ -52,7 +52,6 @@ export function registerReproduce(program: Command): void {
         const { miniatureStudy, miniatureStudyOf } = await import("../reproduce/miniature-study.ts");
         const { parseGpus } = await import("../plan/gpus.ts");
         const { withInterrupt } = await import("./interrupt.ts");
-        const { buildVersions } = await import("./build-versions.ts");
         const mode = plan === true ? "plan" : render === true ? "render" : "run";
         const study = scale === "mini" ? miniatureStudyOf(miniatureStudy) : paperStudyOf({ models: model, train, val, benchmarkData }); // prettier-ignore
         await withInterrupt((signal) =>
@@ -61,7 +60,6 @@ export function registerReproduce(program: Command): void {
             out: out ?? `results/${scale}`,
             ...(keepCheckpoints === true && { keepsWork: true }),
             ...(gpus !== undefined && { gpus: parseGpus(gpus) }),
-            ...(mode === "run" && { build: buildVersions() }),
             print: (text) => void process.stdout.write(text),
           }),
         );

@@ -10,14 +10,10 @@ export function registerTrain(program: Command): void {
     .option("--out <dir>", "run folder (trainer.outDir)")
     .option("--resume", "go on from the run folder's newest checkpoint")
     .action(async (config, overrides, { out, resume }) => {
-      const { loadRunConfig } = await import("../config/load.ts");
       const { train } = await import("../trainer/run.ts");
       const { withInterrupt } = await import("./interrupt.ts");
-      const { buildVersions } = await import("./build-versions.ts");
-      const run = loadRunConfig(runWords(config, overrides, out));
-      const result = await withInterrupt((signal) =>
-        train(run, { resume: resume ?? false, signal, build: buildVersions() }),
-      );
+      const run = runWords(config, overrides, out);
+      const result = await withInterrupt((signal) => train(run, { resume: resume ?? false, signal }));
       console.log(`run folder: ${result.runDir}`);
       if (result.checkpointDir !== "") console.log(`checkpoint: ${result.checkpointDir}`);
     });

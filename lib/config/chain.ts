@@ -65,11 +65,15 @@ export function loadFile(file: string, cwd: string, chain: readonly string[] = [
   const root = readFile(file, cwd, isShipped(file) ? "published" : "own");
   if (root.entries.has("notes")) return readResolved(file, cwd);
   if (isReferenceConfig(root)) return translateReference(root, cwd);
+  return overBase(root, cwd, [...chain, realpathSync(file)]);
+}
+
+/** `root` over the recipe or the files that it extends; `chain` as in baseFile. */
+export function overBase(root: Branch, cwd: string, chain: readonly string[] = []): Loaded {
   const base = root.entries.get("extends");
   const own = expandShortForms(without(root, "extends"));
   if (base === undefined) return { root: own, notes: { withoutEffect: [], ignored: [], neverRead: [] } };
-  const links = [...chain, realpathSync(file)];
-  const below = loadFile(baseFile(base, links), cwd, links);
+  const below = loadFile(baseFile(base, chain), cwd, chain);
   return { root: merge(below.root, own), notes: below.notes };
 }
 

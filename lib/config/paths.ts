@@ -45,7 +45,7 @@ const resolvers: readonly (readonly [key: string, resolver: Resolver])[] = [
   ["data.chatTemplate", (text, folder) => (isTemplateText(text) ? text : absolute(text, folder))],
   ["aug.saliency.model", pathOrId],
   ["aug.saliency.cache", absolute],
-  ["reward.type", (text, folder) => (text === "math" ? text : absolute(text, folder))],
+  ["reward.type", (text, folder) => (text === "math" || text === "function" ? text : absolute(text, folder))],
   ["trainer.outDir", absolute],
   ["trainer.prometheus.tokenFile", absolute],
 ];

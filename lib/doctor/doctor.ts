@@ -1,4 +1,4 @@
-import { papoVersion } from "../cli/program.ts";
+import { papoVersion } from "../version.ts";
 import type { RuntimeInfo } from "../native/binding.ts";
 import { packageRoot } from "../native/load.ts";
 import { gitState } from "../trainer/system-info.ts";

@@ -5,10 +5,11 @@ import { dataPath, pathOrId } from "../config/paths.ts";
 import { rewardSchema } from "../config/schema-rollout.ts";
 import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.ts";
 import { selectRows } from "../data/select.ts";
+import { stoppable } from "../native/stoppable.ts";
 import type { Processor } from "../processor/processor.ts";
 import type { GraderName } from "../reward/grader-names.ts";
 import { lastBoxed } from "../reward/grader/boxed.ts";
-import { createReward } from "../reward/reward.ts";
+import { createReward, functionType, type RewardFunction } from "../reward/reward.ts";
 import { Progress } from "../trainer/progress.ts";
 import type { RewardedGroup } from "../types.ts";
 import { EvalFiles, type EvalItem, evalPaths, type EvalSummary, summarize } from "./eval-files.ts";
@@ -27,15 +28,15 @@ export interface EvalOptions extends SamplingSettings {
   readonly batchSize?: number | undefined;
   /** Only the data set's first so many rows. */
   readonly limit?: number | undefined;
-  /** `math` (default) or a module's path. */
-  readonly reward?: string | undefined;
+  /** `math` (default), a module's path, or a function; an evaluation that goes on is taken to have the same function. */
+  readonly reward?: string | RewardFunction | undefined;
   /** Of the math reward; default mathruler. */
   readonly grader?: GraderName | undefined;
   readonly formatWeight?: number | undefined;
   /** Columns and where relative picture paths start. */
-  readonly dataset?: DatasetOptions;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly dataset?: DatasetOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 /** Settings with their defaults: all that the responses and rewards depend on. */
@@ -55,7 +56,7 @@ function settingsOf(options: EvalOptions) {
     seed: options.seed ?? 0,
     dtype: options.dtype ?? "auto",
     device: options.device ?? "cpu",
-    reward: reward === "math" ? { type: "math", grader, formatWeight } : { type: resolve(reward) },
+    reward: rewardOf(reward, { grader, formatWeight }),
     formatPrompt: options.formatPrompt ?? null,
     system: options.system ?? null,
     minPixels: options.minPixels ?? null,
@@ -63,19 +64,33 @@ function settingsOf(options: EvalOptions) {
   };
 }
 
+function rewardOf(
+  reward: string | RewardFunction,
+  ofMath: { readonly grader: GraderName; readonly formatWeight: number },
+) {
+  if (typeof reward === "function") return { type: functionType };
+  return reward === "math" ? { type: "math", ...ofMath } : { type: resolve(reward) };
+}
+
 /**
  * Evaluates what `out` does not hold yet, then writes the summary over all of it. A row's responses depend on the
  * settings and its id alone, so a run that was stopped ends with the same numbers.
  * @throws {ConfigError} when `out` holds rows of other settings or is held by another process
- * @throws {DataError}, {CheckpointError}, {RewardError} as the parts do; rows finished before are kept
+ * @throws {DataError}, {CheckpointError}, {RewardError} as the parts do, the signal's reason when aborted; rows finished
+ *   before are kept
  */
 export async function runEvaluation(options: EvalOptions): Promise<EvalSummary> {
+  return await stoppable(options.signal, () => evaluateRest(options));
+}
+
+async function evaluateRest(options: EvalOptions): Promise<EvalSummary> {
   const { signal, limit, progress = new Progress() } = options;
   const settings = settingsOf(options);
   const opened = await openProcessor(options.model, options, signal);
   const whole = await openDataset(options.data, { ...options.dataset, hub: signal ? { signal } : {} });
   const record = { ...settings, weights: await fingerprint(opened.dir), rows: whole.length };
-  const surroundings = { compat: "none", maxResponseLength: settings.maxTokens } as const;
+  const reward = typeof options.reward === "function" ? options.reward : undefined;
+  const surroundings = { compat: "none", maxResponseLength: settings.maxTokens, reward } as const;
   await using scorer = await createReward(rewardSchema.parse(settings.reward), surroundings, signal);
   await EvalFiles.check(evalPaths(options.out), record);
   const dataset = await shortEnough(firstRows(whole, limit), opened.processor, { settings, progress, signal });

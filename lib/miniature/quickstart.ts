@@ -19,7 +19,7 @@ import { measure, type Measurement } from "./measure.ts";
 import { reasoningKinds } from "./questions.ts";
 import { faintInk } from "./scene.ts";
 
-export interface QuickstartOptions extends Pick<TrainOptions, "signal" | "say" | "stdout" | "build"> {
+export interface QuickstartOptions extends Pick<TrainOptions, "signal" | "say" | "stdout"> {
   /** Run folder; default: runs/quickstart, or the first of runs/quickstart-2, ... that is free. */
   readonly out?: string | undefined;
   readonly steps: number;

@@ -495,6 +495,8 @@ export interface NativeModule {
   createLogProbs(policy: PolicyHandle, batch: BatchHandle, values: readonly Float32Array[]): Promise<LogProbsHandle>;
   /** [R], packed response after response. */
   logProbValues(logProbs: LogProbsHandle): Promise<Float64Array>;
+  /** [R] nats, over the vocabulary under softmax(logits / temperature). E_VALUE when the pass had no `entropy`. */
+  entropyValues(logProbs: LogProbsHandle): Promise<Float64Array>;
   /** [n] mean over each response's tokens; 0 for one without. */
   meanPerResponse(values: LogProbsHandle): Promise<Float64Array>;
   /** KL of each response: sum and mean over its tokens. */

@@ -12,6 +12,7 @@ import { evalPaths, readItems } from "../eval/eval-files.ts";
 import { loadNative, packageRoot } from "../native/load.ts";
 import { writeFileAtomic } from "../trainer/durable-file.ts";
 import { readMetrics } from "../trainer/metrics-file.ts";
+import { buildVersions } from "../trainer/build-versions.ts";
 import type { TrainOptions } from "../trainer/open-run.ts";
 import { lockRunFolder } from "../trainer/run-lock.ts";
 import { train } from "../trainer/run.ts";
@@ -22,7 +23,7 @@ import { settingsHash } from "./run-settings.ts";
 import { type ItemVerdicts, type RunOutcome, storeRun } from "./stored-run.ts";
 import type { Study } from "./study.ts";
 
-export interface ExecuteOptions extends Pick<TrainOptions, "signal" | "say" | "stdout" | "build"> {
+export interface ExecuteOptions extends Pick<TrainOptions, "signal" | "say" | "stdout"> {
   readonly study: Study;
   /** Leave work/ as it is when the run is finished. */
   readonly keepsWork: boolean;
@@ -76,12 +77,12 @@ async function clear(planned: PlannedRun): Promise<void> {
   if (!isUsable) for (const name of ["run", "data"]) await rm(join(work, name), { recursive: true, force: true });
 }
 
-async function trainRun(planned: PlannedRun, { study, signal, say, stdout, build }: ExecuteOptions) {
+async function trainRun(planned: PlannedRun, { study, signal, say, stdout }: ExecuteOptions) {
   const { config, paths } = planned;
   await study.prepare(config, paths.work, signal);
   const { outDir } = config.trainer;
   const resume = existsSync(join(outDir, recordFile)) && existsSync(join(outDir, "checkpoints"));
-  return await train(config, { resume, ...(signal && { signal }), ...(say && { say }), ...(stdout && { stdout }), ...(build && { build }) }); // prettier-ignore
+  return await train(config, { resume, signal, say, stdout });
 }
 
 interface Evaluated {
@@ -109,7 +110,7 @@ const evaluationDir = ({ work }: PlannedRun["paths"]) => join(work, "evaluation"
 async function outcomeOf(
   planned: PlannedRun,
   done: Evaluated & { numSteps: number },
-  { study, build = {} }: ExecuteOptions,
+  { study }: ExecuteOptions,
 ): Promise<RunOutcome> {
   // prettier-ignore
   const { run, seed, settings, configurationHash, evaluation, config } = planned;
@@ -122,7 +123,7 @@ async function outcomeOf(
       ...{ method, size, seed, recipe, overrides: [...overrides], configurationHash, settings },
       ...{ step, steps: config.trainer.maxSteps ?? step },
       seconds: { training: await trainingSeconds(metricsFile), evaluation: done.seconds },
-      build: { ...build },
+      build: buildVersions(),
       revision: await ownRevision(),
       machine: { cpu: cpus()[0]?.model ?? "", threads: loadNative().runtimeInfo().numThreads },
     },

@@ -15,7 +15,7 @@ import { type SelectionOptions, select } from "./selection.ts";
 import type { Study } from "./study.ts";
 
 export interface ReproduceOptions
-  extends Pick<SelectionOptions, "names" | "seeds">, Pick<TrainOptions, "signal" | "say" | "stdout" | "build"> {
+  extends Pick<SelectionOptions, "names" | "seeds">, Pick<TrainOptions, "signal" | "say" | "stdout"> {
   readonly study: Study;
   /** Folder of the runs and of the tables. */
   readonly out: string;

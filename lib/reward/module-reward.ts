@@ -1,5 +1,6 @@
 import { RewardError } from "../errors.ts";
 import type { Reward } from "../types.ts";
+import { checkRewards } from "./check-rewards.ts";
 import { type ModuleOptions, ModuleThread } from "./module-thread.ts";
 import type { RewardItem, Scorer } from "./reward.ts";
 
@@ -43,34 +44,4 @@ export class ModuleScorer implements Scorer {
     const rewards = await this.thread.compute(items, signal);
     return checkRewards(rewards, items.length, this.options.path);
   }
-}
-
-/**
- * What a module returned, as rewards: an array of the batch's length, each an object with a finite `overall` and any
- * other finite numbers.
- * @throws {RewardError} naming the index, the part and what came
- */
-export function checkRewards(rewards: unknown, numItems: number, path: string): Reward[] {
-  const fail = (where: string, rule: string, came: unknown): never => {
-    throw new RewardError(`reward.type ${path}: ${where}: expected ${rule}, got ${describe(came)}`);
-  };
-  if (!Array.isArray(rewards)) return fail("rewards", "an array", rewards);
-  if (rewards.length !== numItems) return fail("rewards", `${numItems} of them, one per response`, rewards.length);
-  return Array.from(rewards as unknown[], (reward, index) => {
-    if (typeof reward !== "object" || reward === null || Array.isArray(reward)) {
-      return fail(`rewards[${index}]`, "an object such as { overall: 1 }", reward);
-    }
-    const { overall } = reward as { overall?: unknown };
-    for (const [part, value] of Object.entries({ overall, ...reward })) {
-      if (!Number.isFinite(value)) fail(`rewards[${index}].${part}`, "a finite number", value);
-    }
-    return reward as Reward;
-  });
-}
-
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return "an array";
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
-  if (typeof value === "object" && value !== null) return "an object";
-  return typeof value === "function" ? "a function" : String(value);
 }

@@ -10,7 +10,9 @@ import { type LoggedPicture, TensorBoardWriter } from "./tensorboard.ts";
 /** What loggers need of a run folder. */
 export type LogTargets = Pick<RunFolder, "dir" | "record" | "metrics" | "tensorboardDir" | "resumeFrom">;
 
+/** Takes metrics; one that throws is dropped with one warning and does not stop the run. */
 export interface Logger {
+  /** For the warning. */
   readonly name: string;
   /** Its failure stops the run, and it may take its time. */
   readonly required?: boolean;
@@ -40,6 +42,10 @@ export class LoggerSet implements AsyncDisposable {
     this.#active = loggers;
     this.#warn = warn;
     this.#limitMs = callLimitMs;
+  }
+
+  add(logger: Logger): void {
+    this.#active = [...this.#active, logger];
   }
 
   async logStep(step: number, metrics: StepMetrics): Promise<void> {

@@ -6,8 +6,10 @@ import { resolveModelFolder } from "../data/hub.ts";
 import { type SelectedDataset, selectRows } from "../data/select.ts";
 import { ConfigError } from "../errors.ts";
 import { Processor } from "../processor/processor.ts";
+import type { StepMetrics } from "../types.ts";
+import { buildVersions } from "./build-versions.ts";
 import { Disposal } from "./disposal.ts";
-import { createLoggers, type LoggerSet } from "./loggers.ts";
+import { createLoggers, type Logger, type LoggerSet } from "./loggers.ts";
 import { Progress } from "./progress.ts";
 import { RunFolder } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -15,18 +17,25 @@ import { totalSteps } from "./schedule.ts";
 import { StepTable } from "./step-table.ts";
 import { gitState } from "./system-info.ts";
 import { limitTensorMemory } from "./tensor-memory.ts";
+import type { OutputStream } from "./terminal.ts";
 import { setThreads } from "./threads.ts";
 
 export interface TrainOptions {
   /** Go on from the run folder's newest checkpoint. */
-  readonly resume?: boolean;
-  readonly signal?: AbortSignal;
+  readonly resume?: boolean | undefined;
+  /** Stops the run as Ctrl-C does: whole steps are saved first. */
+  readonly signal?: AbortSignal | undefined;
   /** Takes one line of news; default: stderr. */
-  readonly say?: (line: string) => void;
+  readonly say?: ((line: string) => void) | undefined;
   /** Where the table of steps goes; default: stdout. */
-  readonly stdout?: { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };
-  /** Versions for the run's record. */
-  readonly build?: Readonly<Record<string, string>>;
+  readonly stdout?: OutputStream | undefined;
+  /** Takes the metrics of every step beside the loggers of trainer.loggers. */
+  readonly logger?: Logger | undefined;
+  /**
+   * Called when a step has been logged, and at step 0 with the validation before training; the run waits for it. What
+   * it throws ends the run.
+   */
+  readonly onStep?: ((step: number, metrics: StepMetrics) => void | Promise<void>) | undefined;
 }
 
 export interface OpenedRun extends AsyncDisposable {
@@ -40,7 +49,9 @@ export interface OpenedRun extends AsyncDisposable {
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
   readonly say: (line: string) => void;
-  readonly stdout: Parameters<typeof createTable>[0];
+  readonly stdout: OutputStream;
+  /** Beside those of trainer.loggers. */
+  readonly loggers: readonly Logger[];
   /** Closed with the run, before its folder. */
   readonly disposal: Disposal;
 }
@@ -54,7 +65,7 @@ export async function openRun(
   for (const line of noteLines(config.notes)) say(line);
   await setThreads(config.trainer.threads, "trainer.threads");
   limitTensorMemory(config.trainer.memoryGib);
-  const record = { command, config, git: await gitState(process.cwd()), build: options.build ?? {} };
+  const record = { command, config, git: await gitState(process.cwd()), build: buildVersions() };
   const disposal = new Disposal();
   try {
     const { path, tokenizerPath } = config.model;
@@ -77,6 +88,7 @@ export async function openRun(
       signal: options.signal,
       say,
       stdout: options.stdout ?? process.stdout,
+      loggers: ownLoggers(options),
       disposal,
       [Symbol.asyncDispose]: () => disposal[Symbol.asyncDispose](),
     };
@@ -153,10 +165,14 @@ export function stepsOf(config: RunConfig, numRows: number): number {
   );
 }
 
-export async function openLoggers({ config, folder, stdout, say }: OpenedRun, steps: number): Promise<LoggerSet> {
-  return await createLoggers(config, folder, createTable(stdout, steps), say);
+export async function openLoggers(run: OpenedRun, steps: number): Promise<LoggerSet> {
+  const { config, folder, stdout, say } = run;
+  const loggers = await createLoggers(config, folder, new StepTable(stdout, steps), say);
+  for (const logger of run.loggers) loggers.add(logger);
+  return loggers;
 }
 
-function createTable(stdout: ConstructorParameters<typeof StepTable>[0], steps: number): StepTable {
-  return new StepTable(stdout, steps);
+function ownLoggers({ logger, onStep }: TrainOptions): Logger[] {
+  const ending: Logger[] = onStep ? [{ name: "onStep", required: true, logStep: onStep }] : [];
+  return logger ? [logger, ...ending] : ending;
 }

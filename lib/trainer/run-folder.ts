@@ -99,11 +99,6 @@ export class RunFolder implements AsyncDisposable {
     return this.checkpoints.write(step, fill, options);
   }
 
-  /** The newest valid checkpoint. */
-  async latestCheckpoint(): Promise<Checkpoint | undefined> {
-    return this.checkpoints.latest();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.metrics[Symbol.asyncDispose]();
     await this.alarms[Symbol.asyncDispose]();

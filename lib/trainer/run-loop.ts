@@ -6,6 +6,7 @@ import type { AlarmLine } from "../guard/guard.ts";
 import { alarmWords } from "../guard/words.ts";
 import type { StepMetrics } from "../types.ts";
 import { type BestScore, checkpointBytes, fillCheckpoint, takeState, type TrainerState } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint-store.ts";
 import type { LoopParts } from "./loop-parts.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { RunOutcome } from "./run-outcome.ts";
@@ -18,6 +19,10 @@ export interface TrainResult {
   readonly checkpointDir: string;
   readonly numSteps: number;
   readonly best: BestScore | null;
+  /** Last ones that were logged; empty when none were. */
+  readonly metrics: StepMetrics;
+  /** Those that the run folder holds, by ascending step. */
+  readonly checkpoints: readonly Checkpoint[];
 }
 
 export class RunLoop {
@@ -32,6 +37,7 @@ export class RunLoop {
   #lastTriedStep = 0;
   /** What the checkpoint before the next line of metrics took; that line is written before its own step's checkpoint. */
   #saveSeconds: number | undefined;
+  #metrics: StepMetrics = {};
 
   /** @param say takes one line of news */
   constructor(config: RunConfig, folder: RunFolder, parts: LoopParts, say: (line: string) => void) {
@@ -78,12 +84,14 @@ export class RunLoop {
         throw error;
       }
     }
-    const checkpoint = await this.#folder.latestCheckpoint();
+    const { checkpoints } = await this.#folder.checkpoints.list();
     return {
       runDir: this.#folder.dir,
-      checkpointDir: checkpoint?.dir ?? "",
+      checkpointDir: checkpoints.at(-1)?.dir ?? "",
       numSteps: this.#state.step,
       best: this.#state.best,
+      metrics: this.#metrics,
+      checkpoints,
     };
   }
 
@@ -139,7 +147,9 @@ export class RunLoop {
       metrics = { ...metrics, "timing_s/save_checkpoint": this.#saveSeconds };
       this.#saveSeconds = undefined;
     }
-    if (Object.keys(metrics).length > 0) await this.#parts.loggers.logStep(step, metrics);
+    if (Object.keys(metrics).length === 0) return;
+    this.#metrics = metrics;
+    await this.#parts.loggers.logStep(step, metrics);
   }
 
   async #writeGenerations(step: number, samples: readonly SampledGroup[]): Promise<void> {

@@ -1,15 +1,18 @@
 // A reinforcement learning run: opens everything that the configuration names and hands it to the loop (run-loop.ts).
 // One step is trainer.ts.
 import { KlController } from "../algorithm/coefficient-schedule.ts";
+import { resolveConfig, type RunSource } from "../config/load.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { tokenTexts } from "../analysis/kl-map/token-texts.ts";
 import { ExampleStream } from "../data/example-stream.ts";
+import { ConfigError } from "../errors.ts";
 import { evaluate } from "../eval/evaluate.ts";
 import { CollapseGuard } from "../guard/guard.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
+import { stoppable } from "../native/stoppable.ts";
 import { Policy } from "../policy/policy.ts";
-import { createReward } from "../reward/reward.ts";
+import { createReward, functionType, type RewardFunction } from "../reward/reward.ts";
 import { Rollout } from "../rollout/rollout.ts";
 import type { Prompt } from "../types.ts";
 import { type CheckpointParts, readTrainerState, restoreState, takeState } from "./checkpoint.ts";
@@ -27,22 +30,41 @@ import { takeTensorPeak } from "./tensor-memory.ts";
 import { Trainer } from "./trainer.ts";
 import { Updater } from "./updater.ts";
 
-/**
- * Trains with the objective that the configuration describes.
- * @throws {ConfigError} when the run cannot be what the configuration asks for
- * @throws the signal's abort as NativeError E_ABORTED or AbortError; whole steps are saved first
- */
-export async function train(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
-  await using run = await openRun("train", config, options);
-  const parts = await openParts(run, run.disposal);
-  return await new RunLoop(config, run.folder, parts, run.say).run(options.signal);
+export interface RewardedTrainOptions extends TrainOptions {
+  /** Rewards the responses of training and validation in place of reward.type; reward.overlong goes on top. */
+  readonly reward?: RewardFunction | undefined;
 }
 
-async function openParts(run: OpenedRun, disposal: Disposal): Promise<LoopParts> {
+/**
+ * Trains with the objective that the run describes: what `papo train` does.
+ * @throws {ConfigError} when the run cannot be what the settings ask for
+ * @throws {DataError}, {CheckpointError}, {RewardError}, {NonFiniteError}, {CollapseError}, {NativeError} as the parts do
+ * @throws the signal's reason when aborted; whole steps are saved first
+ */
+export async function train(source: RunSource, options: RewardedTrainOptions = {}): Promise<TrainResult> {
+  const { reward, signal } = options;
+  const config = rewardedBy(reward, resolveConfig(source));
+  return await stoppable(signal, async () => {
+    await using run = await openRun("train", config, options);
+    const parts = await openParts(run, run.disposal, reward);
+    return await new RunLoop(config, run.folder, parts, run.say).run(signal);
+  });
+}
+
+/** The run whose record says that a function rewards its responses. */
+function rewardedBy(reward: RewardFunction | undefined, config: RunConfig): RunConfig {
+  if (!reward) return config;
+  const { type } = config.reward;
+  if (type !== "math" && type !== functionType)
+    throw new ConfigError("reward.type", `expected none beside a reward function, got ${type}`);
+  return { ...config, reward: { ...config.reward, type: functionType } };
+}
+
+async function openParts(run: OpenedRun, disposal: Disposal, reward: RewardFunction | undefined): Promise<LoopParts> {
   const { config, folder, processor, modelDir, progress, signal } = run;
   const trainSet = await selectDataset(run, config.data.train);
   const totalSteps = stepsOf(config, trainSet.length);
-  const surroundings = { compat: config.compat, maxResponseLength: config.data.maxResponseLength };
+  const surroundings = { compat: config.compat, maxResponseLength: config.data.maxResponseLength, reward };
   const rankings = await openRankings(run, trainSet);
   const scorer = disposal.use(await createReward(config.reward, surroundings, run.signal));
   const policy = disposal.use(await openPolicy(run));

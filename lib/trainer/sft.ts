@@ -2,6 +2,7 @@
 // reinforcement learning. A row is a group of one response.
 import { KlController } from "../algorithm/coefficient-schedule.ts";
 import { tokenWeights } from "../algorithm/loss-weights.ts";
+import { resolveConfig, type RunSource } from "../config/load.ts";
 import type { RunConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { ExampleStream } from "../data/example-stream.ts";
@@ -9,6 +10,7 @@ import { PromptBatches } from "../eval/prompt-batches.ts";
 import type { GroupInput, LossSpec } from "../native/binding.ts";
 import { callNative } from "../native/call.ts";
 import { loadNative } from "../native/load.ts";
+import { stoppable } from "../native/stoppable.ts";
 import type { Policy } from "../policy/policy.ts";
 import { type Processor, releasePrompt } from "../processor/processor.ts";
 import { promptInput } from "../rollout/rollout.ts";
@@ -39,13 +41,18 @@ const sftSpec: LossSpec = {
 
 /**
  * Trains on the rows' responses (data.responseKey): data.rolloutBatchSize rows a step, one optimizer step each; the
- * loss is the mean over the batch's response tokens, the stop token included.
- * @throws {ConfigError} when the run cannot be what the configuration asks for
+ * loss is the mean over the batch's response tokens, the stop token included. What `papo sft` does.
+ * @throws {ConfigError} when the run cannot be what the settings ask for
+ * @throws the signal's reason when aborted; whole steps are saved first
  */
-export async function trainSupervised(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
-  await using run = await openRun("sft", config, options);
-  const parts = await openParts(run);
-  return await new RunLoop(config, run.folder, parts, run.say).run(options.signal);
+export async function trainSupervised(source: RunSource, options: TrainOptions = {}): Promise<TrainResult> {
+  const { signal } = options;
+  const config = resolveConfig(source, { groups: false });
+  return await stoppable(signal, async () => {
+    await using run = await openRun("sft", config, options);
+    const parts = await openParts(run);
+    return await new RunLoop(config, run.folder, parts, run.say).run(signal);
+  });
 }
 
 async function openParts(run: OpenedRun): Promise<LoopParts> {

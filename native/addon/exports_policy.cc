@@ -305,6 +305,17 @@ Napi::Value LogProbValues(const Napi::CallbackInfo& info) {
   });
 }
 
+// entropyValues(logProbs): Promise<Float64Array>: [R] over the vocabulary
+Napi::Value EntropyValues(const Napi::CallbackInfo& info) {
+  constexpr const char* op = "entropy_values";
+  return guarded(info.Env(), op, [&] {
+    auto scores = get_handle<LogProbs>(info[0], op);
+    check(scores->entropy_R.defined(), op, "expected log-probs of a pass with entropies", "E_VALUE");
+    return run_on_device(
+        info.Env(), op, [=] { return papo::to_doubles(scores->entropy_R); }, to_doubles);
+  });
+}
+
 // klPerResponse(logProbs, other, estimator): Promise<{sums: Float64Array, means: Float64Array}>
 Napi::Value KlSums(const Napi::CallbackInfo& info) {
   constexpr const char* op = "kl_per_response";
@@ -602,6 +613,7 @@ void export_policy(Napi::Env env, Napi::Object exports) {
   add("computePlainAndMasked", ComputePlainAndMasked);
   add("createLogProbs", CreateLogProbs);
   add("logProbValues", LogProbValues);
+  add("entropyValues", EntropyValues);
   add("klPerResponse", KlSums);
   add("tokenAdvantages", TokenAdvantages);
   add("meanPerResponse", MeanPerResponse);

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadRunConfig, runConfigOf } from "../../lib/config/load.ts";
+import { loadRunConfig, resolveConfig, runConfigOf } from "../../lib/config/load.ts";
 import { errorOf, folderWith, minimal, runOf } from "./support.ts";
 
 test("defaults are those of the reference's structured config", () => {
@@ -156,7 +156,22 @@ test("a program describes a run by the same rules as a file", () => {
   const fail = (more: object) => errorOf(() => runConfigOf({ ...values, ...more })).message;
   expect(fail({ optim: { lr: -1 } })).toBe("settings: optim.lr: expected a number >= 0, got -1");
   expect(fail({ optim: { lrr: 1 } })).toBe("settings: optim.lrr: unknown key (did you mean optim.lr?)");
-  expect(fail({ extends: "x" })).toContain("settings: extends: unknown key");
+  expect(fail({ extends: "x" })).toBe('settings: extends: no recipe is called "x"; papo config list shows all');
+});
+
+test("settings over a recipe, words and a resolved run are the same run", () => {
+  const words = ["miniature-papo", "optim.lr=3e-4", "data.train=rows.jsonl", "reward=./r.mjs"];
+  const settings = { extends: "miniature-papo", optim: { lr: 3e-4 }, data: { train: "rows.jsonl" }, reward: "./r.mjs" };
+  const run = resolveConfig(settings, { cwd: "/work" });
+  expect(run).toEqual(loadRunConfig(words, { cwd: "/work" }));
+  expect(resolveConfig(words, { cwd: "/work" })).toEqual(run);
+  expect(resolveConfig(run)).toBe(run);
+  expect(run.trainer.outDir).toBe(join("/work", "runs", "miniature-papo"));
+});
+
+test("settings of a program extend files relative to the working folder", () => {
+  const folder = folderWith({ "mine.yaml": "extends: miniature-grpo\nseed: 9\n" });
+  expect(resolveConfig({ extends: "./mine.yaml" }, { cwd: folder }).seed).toBe(9);
 });
 
 test("without groups to train on, one response a prompt is enough", () => {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { rewardSchema } from "../../lib/config/schema-rollout.ts";
 import { RewardError } from "../../lib/errors.ts";
-import { checkRewards, ModuleScorer } from "../../lib/reward/module-reward.ts";
+import { checkRewards } from "../../lib/reward/check-rewards.ts";
+import { ModuleScorer } from "../../lib/reward/module-reward.ts";
 import { createReward, type RewardItem, type Scorer } from "../../lib/reward/reward.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "papo-reward-"));

@@ -126,7 +126,7 @@ test("a resumed run passes over a torn checkpoint and names it", async () => {
   truncateSync(join(dir, "checkpoints", "step-000037", "state"), 1);
   await using run = await open(dir, true);
   expect(run.resumeFrom?.step).toBe(7);
-  expect((await run.latestCheckpoint())?.step).toBe(7);
+  expect((await run.checkpoints.latest())?.step).toBe(7);
   expect(run.brokenCheckpoints.map(({ message }) => message)).toEqual([
     `${join(dir, "checkpoints", "step-000037")}: state: expected 5 bytes, got 1`,
   ]);

@@ -5,10 +5,8 @@ import { rewardSchema } from "../../config/schema-rollout.ts";
 import { type DatasetOptions, openDataset } from "../../data/dataset.ts";
 import { ConfigError, DataError, NativeError } from "../../errors.ts";
 import { openModel, openProcessor, type SamplingSettings } from "../../eval/open-model.ts";
+import { scoreTokens, type TokenScores } from "../../eval/score-tokens.ts";
 import type { MaskedView } from "../../native/binding.ts";
-import { callNative, type CallOptions } from "../../native/call.ts";
-import { loadNative } from "../../native/load.ts";
-import type { Policy } from "../../policy/policy.ts";
 import { type Processor, releasePrompt } from "../../processor/processor.ts";
 import type { GraderName } from "../../reward/grader-names.ts";
 import { createReward } from "../../reward/reward.ts";
@@ -20,9 +18,6 @@ import { imageAttention, normalizedEntropy } from "../attention/image-attention.
 import { embedPictures } from "./embed-pictures.ts";
 import type { KlMap, MapPicture, MapResponse, MapToken } from "./kl-map.ts";
 import { tokenTexts } from "./token-texts.ts";
-
-/** Rows of a pass. */
-const maxPassTokens = 16_384;
 
 export interface KlMapOptions extends SamplingSettings {
   /** A checkpoint folder or a hub id. */
@@ -66,7 +61,7 @@ export async function measureKlMap(options: KlMapOptions): Promise<KlMap> {
       },
     });
     if (group === undefined) throw new RangeError("[measureKlMap] one prompt gives one group");
-    const scored = await scoreTokens(model.policy, group, { view, temperature: temperature || 1, signal });
+    const scored = mapScores(await scoreTokens(model.policy, [groupInput(group)], { view, temperature: temperature || 1, signal })); // prettier-ignore
     const [attention = []] = await imageAttention(model.policy, [group], { signal });
     const rewarded = await rewardsOf(group, options);
     const responses = responsesOf(rewarded, processor, { scored, attention, pictures });
@@ -96,31 +91,12 @@ async function maskedPictures(prompt: Prompt, view: MaskedView, processor: Proce
 type Scores = readonly Omit<MapToken, "text">[];
 
 /** Of all response tokens, response after response. */
-async function scoreTokens(
-  policy: Policy,
-  group: Group,
-  { view, temperature, signal }: CallOptions & { readonly view: MaskedView; readonly temperature: number },
-): Promise<Scores> {
-  const native = loadNative();
-  const batch = native.createBatch([groupInput(group)]);
-  try {
-    const spec = { temperature, view, entropy: false, maxTokens: maxPassTokens, firstGroup: 0 };
-    const { plain, masked } = await callNative({ signal }, (watch) => native.computePlainAndMasked(policy.handle, batch, spec, watch)); // prettier-ignore
-    try {
-      const [logProbs, maskedLogProbs] = [await native.logProbValues(plain), await native.logProbValues(masked)];
-      const kl = await native.klPerToken(plain, masked, "k3");
-      return Array.from(kl, (value, index) => ({
-        logProb: logProbs[index] ?? NaN,
-        maskedLogProb: maskedLogProbs[index] ?? NaN,
-        kl: value,
-      }));
-    } finally {
-      native.dispose(plain);
-      native.dispose(masked);
-    }
-  } finally {
-    native.dispose(batch);
-  }
+function mapScores({ logProbs, masked }: TokenScores): Scores {
+  return Array.from(logProbs, (logProb, index) => ({
+    logProb,
+    maskedLogProb: masked?.logProbs[index] ?? NaN,
+    kl: masked?.klPrcp[index] ?? NaN,
+  }));
 }
 
 async function rewardsOf(group: Group, options: KlMapOptions): Promise<RewardedGroup> {

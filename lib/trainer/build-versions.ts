@@ -1,5 +1,5 @@
 import { loadNative } from "../native/load.ts";
-import { papoVersion } from "./program.ts";
+import { papoVersion } from "../version.ts";
 
 /** Versions that a run's record and a report of a bug need. */
 export function buildVersions(): Record<string, string> {
