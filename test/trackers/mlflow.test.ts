@@ -151,7 +151,7 @@ test("values under way when the run ends count as lost", async () => {
 
 test("a request without an answer is given up and made again", async () => {
   const server = await startMlflow({ fail: "hang" });
-  const { set, said } = startLogger(server, { options: { timeoutMs: 20 } });
+  const { set, said } = startLogger(server, { options: { timeoutMs: 250 } });
   while (server.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
   server.behaviour.fail = undefined;
   await set.close("finished");
