@@ -128,7 +128,7 @@ test.for([503, 429, "cut"] as const)(
 
 test("a server that hangs holds up no step; at the end it is named with what was lost", async () => {
   const server = await startMlflow({ fail: "hang" });
-  const { set, said } = startLogger(server, { options: { closeMs: 37 } });
+  const { set, said } = startLogger(server, { options: { closeMs: 500 } });
   await set.logStep(1, { a: 1 });
   await set.logStep(2, { a: 2, b: 3 });
   await set.close("finished");
