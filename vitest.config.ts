@@ -40,6 +40,7 @@ export default defineConfig({
           include: ["test/browser/**/*.test.ts"],
           globalSetup: "test/browser/chromium.ts",
           testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

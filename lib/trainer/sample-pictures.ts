@@ -56,7 +56,7 @@ export async function sideBySide({ plain, masked }: SampledPicture): Promise<Log
     height = Math.max(height, info.height);
   }
   const canvas = { width, height, channels: 3, background: "black" } as const;
-  return { png: await sharp({ create: canvas }).composite(layers).png().toBuffer(), width, height };
+  return { png: await sharp({ create: canvas }).composite(layers).removeAlpha().png().toBuffer(), width, height };
 }
 
 async function encode(rgb: Uint8Array, width: number, height: number): Promise<Uint8Array> {

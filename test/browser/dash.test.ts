@@ -77,7 +77,7 @@ describe.skipIf(findChromium() === undefined)("in a browser", () => {
       return [...seen].filter((text) => text.startsWith("running")).length >= 3;
     });
     expect(await training.ended).toBe(0);
-    await page.getByText("ended · step 60 of 60").waitFor();
+    await page.getByText("finished · step 60 of 60").waitFor();
     const last = jsonLines(join(out, "metrics.jsonl")).at(-1);
     for (const [title, label, value] of [
       ["Reward", "reward", last?.["reward/overall"]],

@@ -128,7 +128,7 @@ test.for([503, 429, "cut"] as const)(
 
 test("a server that hangs holds up no step; at the end it is named with what was lost", async () => {
   const server = await startMlflow({ fail: "hang" });
-  const { set, said } = startLogger(server, { options: { closeMs: 37 } });
+  const { set, said } = startLogger(server, { options: { closeMs: 500 } });
   await set.logStep(1, { a: 1 });
   await set.logStep(2, { a: 2, b: 3 });
   await set.close("finished");
@@ -151,7 +151,7 @@ test("values under way when the run ends count as lost", async () => {
 
 test("a request without an answer is given up and made again", async () => {
   const server = await startMlflow({ fail: "hang" });
-  const { set, said } = startLogger(server, { options: { timeoutMs: 20 } });
+  const { set, said } = startLogger(server, { options: { timeoutMs: 250 } });
   while (server.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
   server.behaviour.fail = undefined;
   await set.close("finished");
