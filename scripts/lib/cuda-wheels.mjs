@@ -11,6 +11,9 @@ import { download, unpack } from "./wheel.mjs";
 
 export const cudaDir = join(libtorchDir, "cuda");
 
+/** The libtorch that is prepared for CUDA. */
+export const cudaTorchVersion = "2.14.1";
+
 /** nvcc and what it needs; cccl has the headers under cuda_bf16.h and libtorch's. @type {WheelSet} */
 export const toolkitWheels = {
   wheels: [
@@ -29,7 +32,7 @@ export const toolkitWheels = {
  */
 export const torchWheels = {
   wheels: [
-    "torch==2.14.1",
+    `torch==${cudaTorchVersion}`,
     "nvidia-cuda-runtime==13.0.96",
     "nvidia-cuda-nvrtc==13.0.88",
     "nvidia-cuda-cupti==13.0.85",
