@@ -10,14 +10,18 @@ const rebuild: Words = (clone) =>
     ? "run `npm run build:native` in papo's folder: it builds the module for this machine"
     : "build papo here: run `npm run setup` in a clone of papo, then set PAPO_NATIVE to its build/Release/papo.node";
 const reinstall: Words = (clone) =>
-  clone ? "delete it, then run `npm run build:native` in papo's folder" : "delete node_modules/papo and install it again";
+  clone
+    ? "delete it, then run `npm run build:native` in papo's folder"
+    : "delete node_modules/papo and install it again";
 
 /** What a loader's words mean and what to do, the most telling first. */
 const causes: readonly { readonly words: RegExp; readonly solution: Words }[] = [
   {
     words: /no libtorch \S+ for CUDA/,
     solution: (clone) =>
-      clone ? "run `npm run build -- --cuda` in papo's folder" : "for the GPU, run `npx papo setup --cuda` (it takes 6 GB)",
+      clone
+        ? "run `npm run build -- --cuda` in papo's folder"
+        : "for the GPU, run `npx papo setup --cuda` (it takes 6 GB)",
   },
   { words: /no libtorch \S+:/, solution: setUp },
   {
@@ -48,7 +52,10 @@ const causes: readonly { readonly words: RegExp; readonly solution: Words }[] = 
       `this system's C library is not glibc (Alpine's is musl): use an image with glibc, such as node:20-slim, or ${rebuild(clone)}`,
   },
   { words: /need a processor with/, solution: rebuild },
-  { words: /not the file of its manifest|broken, no manifest/, solution: (clone) => `the file is broken: ${reinstall(clone)}` },
+  {
+    words: /not the file of its manifest|broken, no manifest/,
+    solution: (clone) => `the file is broken: ${reinstall(clone)}`,
+  },
   {
     words: /undefined symbol|Symbol not found|did not self-register|NODE_MODULE_VERSION/,
     solution: (clone) => `the module was built for another libtorch or another Node.js: ${rebuild(clone)}`,

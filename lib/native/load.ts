@@ -75,7 +75,8 @@ function load(root: string): NativeOrigin & { module: NativeModule } {
 }
 
 /** A module to load, a folder of prebuilt ones, or why there is none. */
-export type Candidate = { readonly file: string } | { readonly folder: string } | { readonly problem: string };
+export type Candidate = { readonly file: string } | PrebuiltFolder;
+type PrebuiltFolder = { readonly folder: string } | { readonly problem: string };
 
 /** Where to look. A local build that does not load is not passed over in silence for another. */
 export function nativeCandidates(root: string, driver: boolean): Candidate[] {
@@ -87,7 +88,7 @@ export function nativeCandidates(root: string, driver: boolean): Candidate[] {
   if ("file" in built) return [built];
   // An installed package has no build to miss.
   const missed = isClone(root) ? [built] : [];
-  return [...missed, ...(driver ? [cudaPackage(root)] : []), prebuilt(root)];
+  return [...missed, ...(driver ? [cudaPackage(root)] : []), prebuiltFolder(root)];
 }
 
 /** Whether papo's folder holds its sources; an installed package does not. */
@@ -100,7 +101,7 @@ function existing(file: string, origin = ""): Candidate {
 }
 
 /** The package that npm installs beside papo on Linux, or the one made in a clone. */
-export function cudaPackage(root: string): { readonly folder: string } | { readonly problem: string } {
+export function cudaPackage(root: string): PrebuiltFolder {
   const made = join(root, "npm", "linux-x64-cuda");
   if (existsSync(join(made, "manifest.json"))) return { folder: made };
   try {
@@ -110,7 +111,8 @@ export function cudaPackage(root: string): { readonly folder: string } | { reado
   }
 }
 
-function prebuilt(root: string): Candidate {
+/** The modules for the CPU that come with the package. */
+export function prebuiltFolder(root: string): PrebuiltFolder {
   const folder = join(root, "prebuilds", `${process.platform}-${process.arch}`);
   return existsSync(folder) ? { folder } : { problem: `${folder}: not there` };
 }

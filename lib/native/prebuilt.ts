@@ -107,11 +107,15 @@ function wholeFile(folder: string, { file, sha256, bytes }: Manifest["preload"])
 
 function checkNodeApi({ napi }: Manifest): void {
   if (Number(process.versions.napi) >= napi) return;
-  throw new Error(`the module needs Node-API ${napi}, Node.js ${process.version} has ${process.versions.napi ?? "none"}`);
+  throw new Error(
+    `the module needs Node-API ${napi}, Node.js ${process.version} has ${process.versions.napi ?? "none"}`,
+  );
 }
 
 function libtorchFor(wanted: WantedLibtorch, root: string): Libtorch {
   const found = findLibtorch(wanted, root);
   if ("dir" in found) return found;
-  throw new Error(`no libtorch ${wanted.version}${wanted.cuda ? ` for CUDA ${wanted.cuda}` : ""}: ${found.tried.join("; ")}`);
+  throw new Error(
+    `no libtorch ${wanted.version}${wanted.cuda ? ` for CUDA ${wanted.cuda}` : ""}: ${found.tried.join("; ")}`,
+  );
 }

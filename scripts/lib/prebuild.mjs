@@ -123,7 +123,10 @@ export async function prebuildHere(out) {
   mkdirSync(out, { recursive: true });
   const file = "papo-native.node";
   await install(join(addon, "..", ".."), out, file);
-  const flags = readFileSync("/proc/cpuinfo", "utf8").match(/^flags\s*:.*$/m)?.[0].split(/\s+/) ?? [];
+  const flags =
+    readFileSync("/proc/cpuinfo", "utf8")
+      .match(/^flags\s*:.*$/m)?.[0]
+      .split(/\s+/) ?? [];
   writeManifest(out, libtorch, [{ file, cpu: v4Flags.filter((flag) => flags.includes(flag)) }]);
 }
 

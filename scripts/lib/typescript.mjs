@@ -7,7 +7,7 @@ import { hashInputs, listFiles, readStamp, root, setupDir, writeStamp } from "./
 
 const source = join(root, "lib");
 const output = join(root, "dist");
-const main = join(output, "cli", "main.js");
+const programs = ["papo.js", "main.js"].map((name) => join(output, "cli", name));
 const inputs = [
   source,
   ...["tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((file) => join(root, file)),
@@ -68,6 +68,6 @@ export async function buildTypescript(step) {
   await runLogged(process.execPath, args, { log: join(setupDir, "typescript.log"), cwd: root });
   dropOrphans();
   copyAssets();
-  chmodSync(main, 0o755);
+  for (const program of programs) chmodSync(program, 0o755);
   writeStamp("typescript", key);
 }
