@@ -21,7 +21,10 @@ export interface NativeFailure {
 
 const probeTimeoutMs = 60_000;
 
-/** Loads the native module here: the loaded file and what it says of itself, or what went wrong. */
+/**
+ * Loads the native module here: the loaded file and what it says of itself, or what went wrong.
+ * @public called by the text that probeNative runs
+ */
 export function probeHere(): LoadedNative | NativeFailure {
   try {
     const info = loadNative().runtimeInfo();
