@@ -1,9 +1,9 @@
+import { nodeVersionProblem } from "../cli/node-version.ts";
 import type { Diagnosis, Findings } from "./doctor.ts";
 
 /** Below these papo still runs, but a run of some size will not. */
 const littleMemory = 2e9;
 const littleDisk = 2e9;
-const minimumNode = [20, 19] as const;
 
 /** CUDA 13 needs a driver of the 580 series. */
 const cudaSolutions = [
@@ -14,11 +14,8 @@ const cudaSolutions = [
 /** What is wrong with what was found. `needed`: papo does not run without it. */
 export function diagnose({ node, native, machine }: Findings): Diagnosis[] {
   const diagnoses: Diagnosis[] = [];
-  const [major = 0, minor = 0] = node.split(".").map(Number);
-  if (major < minimumNode[0] || (major === minimumNode[0] && minor < minimumNode[1])) {
-    const problem = `Node.js is ${node}, papo needs ${minimumNode.join(".")} or newer`;
-    diagnoses.push({ needed: true, problem, solutions: ["install a newer Node.js"] });
-  }
+  const nodeProblem = nodeVersionProblem(node);
+  if (nodeProblem) diagnoses.push({ needed: true, problem: nodeProblem, solutions: ["install a newer Node.js"] });
   if ("problem" in native) diagnoses.push({ needed: true, ...native });
   if ("info" in native && native.info.cuda?.problem) {
     const problem = `the native module is a CUDA build that can use no GPU: ${native.info.cuda.problem}`;

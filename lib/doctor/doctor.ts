@@ -1,6 +1,6 @@
 import { papoVersion } from "../version.ts";
 import type { RuntimeInfo } from "../native/binding.ts";
-import { packageRoot } from "../native/load.ts";
+import { isClone, packageRoot } from "../native/load.ts";
 import { gitState } from "../trainer/system-info.ts";
 import type { GitState } from "../trainer/system-info.ts";
 import { diagnose, gigabytes } from "./diagnose.ts";
@@ -17,7 +17,7 @@ export interface Findings {
   readonly platform: string;
   /** Of papo's own folder; undefined where it is no clone. */
   readonly git: GitState | undefined;
-  /** That papo was built with, or would be; undefined for a prebuilt module. */
+  /** That the module was loaded or built with, or would be; undefined where nobody noted it. */
   readonly libtorch: LibtorchNote | NoLibtorch | undefined;
   readonly native: LoadedNative | NativeFailure;
   readonly machine: Machine;
@@ -32,16 +32,21 @@ export interface Diagnosis {
 
 async function examine(): Promise<Findings> {
   const native = await probeNative();
-  const forCuda = "info" in native && native.info.cuda !== undefined;
   return {
     papo: papoVersion(),
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
     git: await gitState(packageRoot),
-    libtorch: libtorchNote(packageRoot, forCuda) ?? ("problem" in native ? await searchLibtorch() : undefined),
+    libtorch: await libtorchOf(native),
     native,
     machine: await readMachine(process.cwd()),
   };
+}
+
+async function libtorchOf(native: LoadedNative | NativeFailure): Promise<Findings["libtorch"]> {
+  // An installed package's failure says itself where the loader has looked.
+  if ("problem" in native) return isClone(packageRoot) ? await searchLibtorch() : undefined;
+  return native.libtorch ?? libtorchNote(packageRoot, native.info.cuda !== undefined);
 }
 
 /** The findings as `[name, value]` lines. */
@@ -61,6 +66,7 @@ export function describeFindings({
     ["papo", `${papo}${commit ?? ""}`],
     ["Node.js", `${node}, ${platform}`],
     ["native", "file" in native ? native.file : "does not load"],
+    ...("file" in native ? native.passedOver.map((text): [string, string] => ["", `not: ${text}`]) : []),
     ["built by", built ? `${built.compiler}, for ${built.vectorUnit}` : "unknown"],
     ["libtorch", describeLibtorch(libtorch) ?? built?.torchVersion ?? "unknown"],
     ["threads", built ? `${built.numThreads}, libtorch uses ${built.cpuCapability}` : "unknown"],

@@ -2,11 +2,16 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { NativeModuleError } from "../errors.ts";
 import type { RuntimeInfo } from "../native/binding.ts";
-import { loadNative, nativeFile } from "../native/load.ts";
+import type { Libtorch } from "../native/libtorch.ts";
+import { loadNative, nativeOrigin } from "../native/load.ts";
 
 export interface LoadedNative {
   readonly file: string;
   readonly info: RuntimeInfo;
+  /** Of a prebuilt module. */
+  readonly libtorch?: Libtorch | undefined;
+  /** What came before it in the order and was not loaded, and why. */
+  readonly passedOver: readonly string[];
 }
 
 export interface NativeFailure {
@@ -16,11 +21,15 @@ export interface NativeFailure {
 
 const probeTimeoutMs = 60_000;
 
-/** Loads the native module here: the loaded file and what it says of itself, or what went wrong. */
+/**
+ * Loads the native module here: the loaded file and what it says of itself, or what went wrong.
+ * @public called by the text that probeNative runs
+ */
 export function probeHere(): LoadedNative | NativeFailure {
   try {
     const info = loadNative().runtimeInfo();
-    return { file: nativeFile() ?? "", info };
+    const { file = "", libtorch, passedOver = [] } = nativeOrigin() ?? {};
+    return { file, info, libtorch, passedOver };
   } catch (error) {
     if (!(error instanceof NativeModuleError)) throw error;
     const problem = ["the native module does not load", ...error.attempts].join("\n    ");

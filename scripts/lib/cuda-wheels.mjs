@@ -4,12 +4,15 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { findPython } from "./prerequisites.mjs";
-import { libtorchDir, SetupError, writeAtomic } from "./project.mjs";
+import { libtorchDir, setupDir, SetupError, writeAtomic } from "./project.mjs";
 import { download, unpack } from "./wheel.mjs";
 
 /** @typedef {{ wheels: readonly string[], bytes: number }} WheelSet bytes: unpacked, and the biggest wheel beside them */
 
 export const cudaDir = join(libtorchDir, "cuda");
+
+/** The libtorch that is prepared for CUDA. */
+export const cudaTorchVersion = "2.14.1";
 
 /** nvcc and what it needs; cccl has the headers under cuda_bf16.h and libtorch's. @type {WheelSet} */
 export const toolkitWheels = {
@@ -29,7 +32,7 @@ export const toolkitWheels = {
  */
 export const torchWheels = {
   wheels: [
-    "torch==2.14.1",
+    `torch==${cudaTorchVersion}`,
     "nvidia-cuda-runtime==13.0.96",
     "nvidia-cuda-nvrtc==13.0.88",
     "nvidia-cuda-cupti==13.0.85",
@@ -62,10 +65,10 @@ const otherwise =
  * Unpacks a set of wheels into a folder, where they are not yet.
  * @param {WheelSet} set
  * @param {import("./report.mjs").Step} step
- * @param {string} [folder]
+ * @param {{ folder?: string, logs?: string }} [where] a clone's by default
  * @throws {SetupError} with possible solutions
  */
-export async function installWheels({ wheels, bytes }, step, folder = cudaDir) {
+export async function installWheels({ wheels, bytes }, step, { folder = cudaDir, logs = setupDir } = {}) {
   const note = (/** @type {string} */ wheel) => join(folder, ".wheels", wheel);
   const missing = wheels.filter((wheel) => !existsSync(note(wheel)));
   if (missing.length === 0) return;
@@ -76,9 +79,9 @@ export async function installWheels({ wheels, bytes }, step, folder = cudaDir) {
   const downloads = join(folder, "download");
   for (const wheel of missing) {
     const label = `${wheel} (${wheels.indexOf(wheel) + 1} of ${wheels.length})`;
-    const file = await download(python, wheel, step, { folder: downloads, otherwise, label });
+    const file = await download(python, wheel, step, { folder: downloads, logs, otherwise, label });
     step.update(`unpacking ${label}`);
-    await unpack(python, file, cudaMembers, folder);
+    await unpack(python, file, cudaMembers, { folder, logs });
     writeAtomic(note(wheel), "");
     rmSync(file);
   }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { cudaDir, installWheels, linkAsToolkit, toolkitWheels, torchWheels } from "./cuda-wheels.mjs";
 import { pythonTorch, readLibtorch } from "./libtorch.mjs";
 import { capture } from "./process.mjs";
-import { SetupError } from "./project.mjs";
+import { setupDir, SetupError } from "./project.mjs";
 
 /** @typedef {import("./libtorch.mjs").Libtorch} Libtorch */
 
@@ -88,7 +88,7 @@ export async function prepareCuda(step) {
  * @param {string} [folder]
  */
 export async function prepareToolkit(step, folder = cudaDir) {
-  await installWheels(toolkitWheels, step, folder);
+  await installWheels(toolkitWheels, step, { folder });
   const toolkit = join(folder, "nvidia", "cu13");
   linkAsToolkit(toolkit);
   if (isToolkit(toolkit)) return toolkit;
@@ -99,10 +99,10 @@ export async function prepareToolkit(step, folder = cudaDir) {
 
 /**
  * @param {import("./report.mjs").Step} step
- * @param {string} [folder]
+ * @param {{ folder?: string, logs?: string }} [where] a clone's by default
  */
-export async function prepareTorch(step, folder = cudaDir) {
-  await installWheels(torchWheels, step, folder);
+export async function prepareTorch(step, { folder = cudaDir, logs = setupDir } = {}) {
+  await installWheels(torchWheels, step, { folder, logs });
   const found = readCudaLibtorch(join(folder, "torch"), "prepared for CUDA");
   if (!("problem" in found)) return found;
   throw new SetupError(`${found.problem}: remove ${folder}, then run this again`);

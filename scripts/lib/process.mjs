@@ -34,7 +34,7 @@ export function endGroup(pid) {
  * The output of a short command; undefined when it is missing, fails or takes over a minute.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ input?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ input?: string, env?: NodeJS.ProcessEnv, cwd?: string }} [options]
  * @returns {string | undefined}
  */
 export function capture(command, args, options = {}) {
@@ -86,9 +86,10 @@ export async function runLogged(command, args, { log, cwd, env, onLine }) {
   const lines = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", (line) => {
+      onLine?.(line);
+      if (line.startsWith("Progress ")) return; // pip's, by the hundred
       lines.push(line);
       file.write(`${line}\n`);
-      onLine?.(line);
     });
   }
   const failure = await new Promise((resolve) => {

@@ -3,14 +3,12 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { pinnedVersion, readLibtorch } from "./libtorch.mjs";
-import { findPython } from "./prerequisites.mjs";
+import { atLeast, findPython } from "./prerequisites.mjs";
 import { capture, runLogged } from "./process.mjs";
 import { libtorchDir, root, setupDir, SetupError } from "./project.mjs";
 
 /** @typedef {import("./libtorch.mjs").Libtorch} Libtorch */
 
-const downloads = join(libtorchDir, "download");
-const unpacked = join(libtorchDir, "unpacking");
 /** The biggest wheel (a CUDA build), what is kept of it, and the addon's own build. */
 const bytesNeeded = 2.5e9;
 
@@ -66,17 +64,47 @@ const otherLibtorch =
   "or set PAPO_LIBTORCH to the torch/ folder of an installed torch 2.13 or 2.14 (python3 -c 'import torch; print(torch.__path__[0])')";
 
 /**
+ * How pip downloads. A broken connection is taken up where it broke (pip 25.1, which alone knows that variable); progress
+ * in lines comes with pip 24.1. It checks the index's hash, and takes the environment's proxies.
+ * @param {string} python
+ */
+function pipDownload(python) {
+  const version = /^pip (\S+)/.exec(capture(python, ["-m", "pip", "--version"]) ?? "")?.[1] ?? "0";
+  const progress = atLeast(version, "24.1") ? ["--progress-bar", "raw"] : [];
+  return {
+    args: ["-m", "pip", "download", "--no-deps", "--retries", "0", ...progress],
+    env: { PIP_RESUME_RETRIES: "20", ...process.env },
+  };
+}
+
+/**
+ * @param {string} line of pip's
+ * @returns {string | undefined} "34 % of 196 MB" where the line says so
+ */
+export function pipProgress(line) {
+  const [, done, total] = /^Progress (\d+) of (\d+)/.exec(line) ?? [];
+  if (!Number(total)) return undefined;
+  return `${Math.floor((100 * Number(done)) / Number(total))} % of ${Math.round(Number(total) / 1e6)} MB`;
+}
+
+/**
  * The wheel of a requirement, downloaded when it is not there yet. Wheels for another Python version do as well as
  * this one's: only C++ parts are used.
  * @param {string} python
  * @param {string} requirement
  * @param {import("./report.mjs").Step} step
- * @param {{ folder?: string, otherwise?: string, label?: string }} [options] otherwise: what else the user may do
+ * @param {{ folder: string, logs?: string, otherwise?: string, label?: string }} options otherwise: what else the user
+ * may do
  * @throws {SetupError} with possible solutions
  */
-export async function download(python, requirement, step, options = {}) {
-  const { folder = downloads, otherwise = otherLibtorch, label = requirement } = options;
-  const log = join(setupDir, "download.log");
+export async function download(python, requirement, step, options) {
+  const { folder, logs = setupDir, otherwise = otherLibtorch, label = requirement } = options;
+  const log = join(logs, "download.log");
+  const { args: pip, env } = pipDownload(python);
+  const onLine = (/** @type {string} */ line) => {
+    const progress = pipProgress(line);
+    if (progress) step.update(`downloading ${label}: ${progress}`);
+  };
   /** @type {unknown} */
   let failure;
   for (const version of [undefined, "3.12", "3.11", "3.13"]) {
@@ -84,9 +112,9 @@ export async function download(python, requirement, step, options = {}) {
     if (there) return there;
     step.update(`downloading ${label}`);
     const anyPython = version ? ["--only-binary=:all:", "--python-version", version] : [];
-    const args = ["-m", "pip", "download", "--no-deps", "--retries", "0", ...anyPython, "-d", folder, requirement];
+    const args = [...pip, ...anyPython, "-d", folder, requirement];
     try {
-      await runLogged(python, args, { log, cwd: root });
+      await runLogged(python, args, { log, cwd: root, env, onLine });
     } catch (error) {
       failure ??= error;
     }
@@ -105,45 +133,52 @@ export async function download(python, requirement, step, options = {}) {
  * @param {string} python
  * @param {string} wheel
  * @param {string} members
- * @param {string} [folder]
+ * @param {{ folder: string, logs?: string }} where
  */
-export async function unpack(python, wheel, members, folder = unpacked) {
+export async function unpack(python, wheel, members, { folder, logs = setupDir }) {
   const args = [join(import.meta.dirname, "unpack-wheel.py"), wheel, folder, members];
   try {
-    await runLogged(python, args, { log: join(setupDir, "unpack.log"), cwd: root });
+    await runLogged(python, args, { log: join(logs, "unpack.log"), cwd: root });
   } catch (error) {
     rmSync(wheel, { force: true });
     throw error;
   }
 }
 
-/** torch/ goes last: it is what makes the copy count as prepared. */
-function moveIntoPlace() {
-  const folders = readdirSync(unpacked).sort((a, b) => Number(a === "torch") - Number(b === "torch"));
-  for (const folder of folders) {
-    rmSync(join(libtorchDir, folder), { recursive: true, force: true });
-    renameSync(join(unpacked, folder), join(libtorchDir, folder));
+/**
+ * torch/ goes last: it is what makes the copy count as prepared.
+ * @param {string} unpacked
+ * @param {string} folder
+ */
+function moveIntoPlace(unpacked, folder) {
+  const names = readdirSync(unpacked).sort((a, b) => Number(a === "torch") - Number(b === "torch"));
+  for (const name of names) {
+    rmSync(join(folder, name), { recursive: true, force: true });
+    renameSync(join(unpacked, name), join(folder, name));
   }
 }
 
 /**
- * Makes .libtorch/torch from the pinned wheel.
+ * Makes torch/ in a folder from the pinned wheel.
  * @param {import("./report.mjs").Step} step
+ * @param {{ folder?: string, logs?: string }} [where] a clone's by default
  * @returns {Promise<Libtorch>}
  */
-export async function prepareLibtorch(step) {
+export async function prepareLibtorch(step, { folder = libtorchDir, logs = setupDir } = {}) {
   const python = findPython();
   if (python === undefined) throw new SetupError("Python 3 is needed to prepare libtorch");
+  const [downloads, unpacked] = [join(folder, "download"), join(folder, "unpacking")];
   mkdirSync(downloads, { recursive: true });
-  const { bavail, bsize } = statfsSync(libtorchDir);
+  const { bavail, bsize } = statfsSync(folder);
   if (bavail * bsize < bytesNeeded) {
     const free = ((bavail * bsize) / 1e9).toFixed(1);
-    throw new SetupError(`${libtorchDir}: ${free} GB free, preparing libtorch takes ${bytesNeeded / 1e9} GB`);
+    throw new SetupError(`${folder}: ${free} GB free, preparing libtorch takes ${bytesNeeded / 1e9} GB`);
   }
   rmSync(unpacked, { recursive: true, force: true });
-  const wheel = await download(python, `torch==${pinnedVersion}`, step);
+  const fetch = (/** @type {string} */ wheel) => download(python, wheel, step, { folder: downloads, logs });
+  const wheel = await fetch(`torch==${pinnedVersion}`);
   step.update("unpacking");
-  await unpack(python, wheel, torchMembers);
+  await unpack(python, wheel, torchMembers, { folder: unpacked, logs });
   const found = readLibtorch(join(unpacked, "torch"), "prepared by setup");
   if ("problem" in found || !found.version.startsWith(pinnedVersion)) {
     rmSync(wheel, { force: true });
@@ -152,11 +187,11 @@ export async function prepareLibtorch(step) {
   }
   const needed = neededLibraries(join(unpacked, "torch/lib/libtorch_cpu.so"));
   for (const requirement of cudaRequirements(needed, found.cuda)) {
-    const cudaWheel = await download(python, requirement, step);
-    await unpack(python, cudaWheel, "nvidia/[^/]+/lib/lib(cudart|cupti|cufile)\\.so\\.\\d+");
+    const members = "nvidia/[^/]+/lib/lib(cudart|cupti|cufile)\\.so\\.\\d+";
+    await unpack(python, await fetch(requirement), members, { folder: unpacked, logs });
   }
-  moveIntoPlace();
+  moveIntoPlace(unpacked, folder);
   rmSync(unpacked, { recursive: true, force: true });
   rmSync(downloads, { recursive: true, force: true });
-  return { ...found, dir: join(libtorchDir, "torch") };
+  return { ...found, dir: join(folder, "torch") };
 }

@@ -20,7 +20,7 @@ const findings: Findings = {
   platform: "linux x64",
   git: undefined,
   libtorch: { dir: "/lt/torch", version: "2.13.0+cpu", how: "prepared by setup" },
-  native: { file: "/papo/build/Release/papo.node", info },
+  native: { file: "/papo/build/Release/papo.node", info, passedOver: [] },
   machine: {
     processor: "some processor",
     cores: 2,
@@ -56,7 +56,11 @@ test("little memory, little disk and a processor without AVX2 are told but not n
 
 test("a CUDA build that can use no GPU is told with what to do, one that can is not", () => {
   const without = { built: 13_000, driver: 0, numDevices: 0, device: "", problem: "no NVIDIA driver is installed" };
-  const native = (cuda: typeof without) => ({ file: "/papo/build-cuda/Release/papo.node", info: { ...info, cuda } });
+  const native = (cuda: typeof without) => ({
+    file: "/papo/build-cuda/Release/papo.node",
+    info: { ...info, cuda },
+    passedOver: [],
+  });
   const problems = diagnose({ ...findings, native: native(without) });
   expect(problems).toMatchObject([{ needed: false, problem: expect.stringContaining("no NVIDIA driver") as string }]);
   expect(problems[0]?.solutions.join("\n")).toContain("unset PAPO_NATIVE");

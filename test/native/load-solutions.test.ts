@@ -16,6 +16,15 @@ test("each way in which loading fails has its own solution", () => {
   expect(first("file too short")).toContain("broken");
 });
 
+test("an installed package is told what npm and papo setup can do, a clone what its scripts can", () => {
+  const message = "no libtorch 2.13.0: prepared by setup: /x is not there";
+  expect(loadSolutions([message], false)[0]).toContain("npx papo setup");
+  expect(loadSolutions([message], true)[0]).toContain("npm run setup");
+  expect(loadSolutions(["no libtorch 2.14.1 for CUDA 13.0: x"], false)[0]).toContain("npx papo setup --cuda");
+  expect(loadSolutions(["/p/papo.node: not the file of its manifest"], false)[0]).toContain("install it again");
+  expect(loadSolutions(["x: ld-linux-x86-64.so.2: No such file"], false)[0]).toContain("musl");
+});
+
 test("the last advice is always papo doctor", () => {
   expect(loadSolutions([]).at(-1)).toContain("papo doctor");
 });

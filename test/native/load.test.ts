@@ -46,8 +46,19 @@ test("PAPO_NATIVE comes before both, also where it names nothing", () => {
 
 test("without a local build the prebuilt ones are looked at, after saying so", () => {
   const { root, file } = rootWith();
+  mkdirSync(join(root, "lib"));
   expect(nativeCandidates(root, false)).toEqual([
     { problem: `${file("build")}: not there` },
     { problem: expect.stringContaining("prebuilds") as string },
   ]);
+});
+
+test("an installed package takes the CUDA package where a driver is, else its modules for the CPU", () => {
+  const { root } = rootWith();
+  const cuda = join(root, "npm", "linux-x64-cuda");
+  const cpu = join(root, "prebuilds", `${process.platform}-${process.arch}`);
+  for (const folder of [cuda, cpu]) mkdirSync(folder, { recursive: true });
+  writeFileSync(join(cuda, "manifest.json"), "{}");
+  expect(nativeCandidates(root, true)).toEqual([{ folder: cuda }, { folder: cpu }]);
+  expect(nativeCandidates(root, false)).toEqual([{ folder: cpu }]);
 });

@@ -58,7 +58,6 @@ export const settingsPresets = {
   },
 } as const satisfies Record<string, EvaluationSettings>;
 export type SettingsPreset = keyof typeof settingsPresets;
-export const presetNames = Object.keys(settingsPresets) as readonly SettingsPreset[];
 
 /** What of a benchmark decides how its rows are asked and graded; where the rows lie does not. */
 function protocolOf({ id, filter, formatPrompt, grader }: Benchmark) {
