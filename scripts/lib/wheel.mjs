@@ -63,14 +63,17 @@ function wheelIn(folder, requirement) {
 const otherLibtorch =
   "or set PAPO_LIBTORCH to the torch/ folder of an installed torch 2.13 or 2.14 (python3 -c 'import torch; print(torch.__path__[0])')";
 
+/** @type {string | undefined} asked once */
+let pipVersion;
+
 /**
  * How pip downloads. A broken connection is taken up where it broke (pip 25.1, which alone knows that variable); progress
  * in lines comes with pip 24.1. It checks the index's hash, and takes the environment's proxies.
  * @param {string} python
  */
 function pipDownload(python) {
-  const version = /^pip (\S+)/.exec(capture(python, ["-m", "pip", "--version"]) ?? "")?.[1] ?? "0";
-  const progress = atLeast(version, "24.1") ? ["--progress-bar", "raw"] : [];
+  pipVersion ??= /^pip (\S+)/.exec(capture(python, ["-m", "pip", "--version"]) ?? "")?.[1] ?? "0";
+  const progress = atLeast(pipVersion, "24.1") ? ["--progress-bar", "raw"] : [];
   return {
     args: ["-m", "pip", "download", "--no-deps", "--retries", "0", ...progress],
     env: { PIP_RESUME_RETRIES: "20", ...process.env },

@@ -1,10 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { findPython } from "../../scripts/lib/prerequisites.mjs";
 import { readLibtorch } from "../../scripts/lib/libtorch.mjs";
-import { bareProject, runNode, temporaryFolder } from "../support/processes.ts";
+import { bareProject, runNode, startModule, temporaryFolder } from "../support/processes.ts";
 
 const library = process.platform === "darwin" ? "libtorch_cpu.dylib" : "libtorch_cpu.so";
 
@@ -105,4 +108,39 @@ test("PAPO_LIBTORCH naming a wrong folder is one clear error", () => {
   const { status, stderr } = runNode(["scripts/build-native.mjs"], { env: { PAPO_LIBTORCH: "/nowhere" } });
   expect(status).toBe(1);
   expect(stderr).toBe("\npapo setup: PAPO_LIBTORCH=/nowhere: /nowhere/include/ATen/ATen.h is missing\n");
+});
+
+test("papo setup's download goes through the environment's proxy, and a wheel of another sha256 is refused", async () => {
+  const name = "torch-2.13.0-py3-none-any.whl";
+  const wheel = readFileSync(join(wheelhouse("2.13.0"), name));
+  const sha256 = createHash("sha256").update(wheel).digest("hex");
+  let listed = "0".repeat(64);
+  const asked: string[] = [];
+  const proxy = createServer(({ url = "" }, response) => {
+    asked.push(url);
+    response.setHeader("content-type", url.endsWith(".whl") ? "application/octet-stream" : "text/html");
+    response.end(url.endsWith(".whl") ? wheel : `<a href="/wheels/${name}#sha256=${listed}">${name}</a>`);
+  });
+  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+  onTestFinished(() => void proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const env = {
+    ...{ PIP_INDEX_URL: "http://index.invalid/simple", PIP_TRUSTED_HOST: "index.invalid", PIP_NO_CACHE_DIR: "1" },
+    ...{ PIP_CONFIG_FILE: "/dev/null", PIP_FIND_LINKS: "", PIP_EXTRA_INDEX_URL: "", PIP_CONSTRAINT: "" },
+    ...{ http_proxy: `http://127.0.0.1:${port}`, HTTP_PROXY: `http://127.0.0.1:${port}`, no_proxy: "", NO_PROXY: "" },
+  };
+  const folder = join(temporaryFolder(), "cache");
+  const code = `
+    import { prepareInstalled } from "./scripts/lib/installed.mjs";
+    console.log(await prepareInstalled(${JSON.stringify(folder)}, false) ?? "prepared");`;
+  const prepare = async () => {
+    const { ended, output } = startModule(code, { env });
+    await ended;
+    return output();
+  };
+  expect(await prepare()).toMatch(/could not be downloaded[^]*THESE PACKAGES DO NOT MATCH THE HASHES/u);
+  expect(asked).toContain("http://index.invalid/simple/torch/");
+  listed = sha256;
+  expect(await prepare()).toContain(`2.13.0+cpu in ${folder}/torch`);
+  expect(readdirSync(folder).sort()).toEqual(["logs", "torch"]);
 });

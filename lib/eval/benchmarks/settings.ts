@@ -57,7 +57,6 @@ export const settingsPresets = {
     compat: "reference",
   },
 } as const satisfies Record<string, EvaluationSettings>;
-export type SettingsPreset = keyof typeof settingsPresets;
 
 /** What of a benchmark decides how its rows are asked and graded; where the rows lie does not. */
 function protocolOf({ id, filter, formatPrompt, grader }: Benchmark) {
