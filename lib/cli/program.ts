@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
+import { helpLayout } from "./help-layout.ts";
 import { packageRoot } from "../native/load.ts";
 
 /** papo's version as in package.json. */
@@ -17,6 +18,7 @@ export function createProgram(): Command {
   return new Command("papo")
     .description("Perception-aware reinforcement learning for vision-language models: GRPO, DAPO and PAPO.")
     .version(papoVersion())
+    .configureHelp(helpLayout)
     .configureOutput({
       outputError: (text, write) => {
         write(
