@@ -69,6 +69,12 @@ test.each([
   expect(codes.filter((code) => !section.includes(`| \`${code}\``))).toEqual([]);
 });
 
+test.each(docPages())("%s: code blocks open and close, so that none is missed", (page) => {
+  const fences = readPage(page).match(/^.*```.*$/gmu) ?? [];
+  expect(fences.filter((line) => !/^ *```(?:sh|js|json|yaml|python|jinja|bibtex)?$/u.test(line))).toEqual([]);
+  expect(fences.map((line) => line.trim() === "```")).toEqual(fences.map((_, index) => index % 2 === 1));
+});
+
 /** As GitHub makes them. */
 function anchorsOf(page: string): string[] {
   return [...readPage(page).matchAll(/^#+ (.*)$/gmu)].map(([, title = ""]) =>
