@@ -12,7 +12,7 @@ function helps(columns: number): string[] {
       visit(inner as Command);
     });
   };
-  visit(createCommandLine() as Command);
+  visit(createCommandLine());
   return texts;
 }
 

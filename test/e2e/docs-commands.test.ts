@@ -12,9 +12,12 @@ import { runPapo } from "../support/processes.ts";
 import { jsonLines, makeWorld, removeWorld } from "./world.ts";
 import type { World } from "./world.ts";
 
+const dinov2 = join(packageRoot, "test", "fixtures", "dinov2", "mlp");
 let world: World;
 let desk = "";
 let numOutputs = 0;
+/** Commands that several pages have are run once. */
+const done = new Set<string>();
 
 const deskFile = (name: string) => join(desk, name);
 const freshName = () => `out/${String(++numOutputs)}`;
@@ -30,7 +33,7 @@ function writeBlock(page: string, language: string, mark: string, name: string):
 beforeAll(async () => {
   world = await makeWorld();
   desk = join(world.dir, "desk");
-  mkdirSync(join(desk, "out"), { recursive: true });
+  for (const folder of ["out", "eval/data/images"]) mkdirSync(deskFile(folder), { recursive: true });
   cpSync(world.model, deskFile("model"), { recursive: true });
   const rows = jsonLines(await writeMiniature(desk, { split: "rl", seed: 3, count: 20, rows: 2, columns: 2 }));
   writeFileSync(deskFile("worked.jsonl"), rowsAs(rows));
@@ -72,12 +75,12 @@ const additions: Readonly<Record<string, readonly string[]>> = {
   "bench ops": ["--seconds", "0.001"],
 };
 
-/** What stands for the names of the pages that are not on the desk. */
+/** What stands for a word of the pages, or for an option and its value, where the desk has no such thing. */
 const substitutes: readonly (readonly [RegExp, string])[] = [
   [/^(model\.path=|worker\.actor\.model\.model_path=|)\/models\/Qwen2\.5-VL-3B-Instruct$/u, "$1model"],
   [/checkpoints\/step-\d{6}$/u, "checkpoints/step-000001"],
-  [/^facebook\/dinov2-base$/u, join(packageRoot, "test", "fixtures", "dinov2", "mlp")],
-  [/^(?:all|geo3k,counting)$/u, "mini-vision"],
+  [/^facebook\/dinov2-base$/u, dinov2],
+  [/^--benchmarks (?:all|geo3k,counting)$/u, "--benchmarks mini-vision"],
 ];
 
 /** Parsed only, and why. */
@@ -100,15 +103,27 @@ function expectDone(words: readonly string[]): string {
 const nameOf = ([first = "", second = ""]: readonly string[]) =>
   /^(?:bench|config)$/u.test(first) ? `${first} ${second}` : first;
 
+function substituted(word: string, before: string | undefined): string {
+  const inContext = `${before ?? ""} ${word}`;
+  for (const [from, to] of substitutes) {
+    if (from.test(word)) return word.replace(from, to);
+    if (from.test(inContext)) return inContext.replace(from, to).split(" ").at(-1) ?? word;
+  }
+  return word;
+}
+
 function smallWords(words: readonly string[]): string[] {
-  const replaced = words.map((word) => substitutes.reduce((text, [from, to]) => text.replace(from, to), word));
-  const isResumed = replaced.includes("--resume");
-  const more = isResumed ? [] : (additions[nameOf(replaced)] ?? []);
+  const replaced = words.map((word, index) => substituted(word, words[index - 1]));
+  const more = words.includes("--resume") ? [] : (additions[nameOf(words)] ?? []);
+  // The small DINOv2 has three layers.
+  const layers = replaced.includes(dinov2) ? ["--layers", "1,2"] : [];
   const out = freshName();
-  return [...replaced, ...more.map((word) => word.replace("OUT", out))];
+  return [...replaced, ...layers, ...more.map((word) => word.replace("OUT", out))];
 }
 
 function runSmall({ text, words, env, redirect }: DocCommand): void {
+  if (done.has(text)) return;
+  done.add(text);
   const run = runPapo(smallWords(words.slice(1)), { cwd: desk, env });
   expect(run.status === 0 || (mayFind.test(`${text} `) && run.status === 1), run.stderr + run.stdout).toBe(true);
   if (redirect !== undefined) writeFileSync(deskFile(redirect), run.stdout);
