@@ -22,7 +22,7 @@ const ofRuns = /^(?:train|sft|plan|config show)(?: |$)/u;
  * @throws {ConfigError} for what no run may be
  */
 export async function parseCommand(words: readonly string[], cwd: string): Promise<void> {
-  const program : Command = createCommandLine();
+  const program: Command = createCommandLine();
   program.commands.forEach((command) => {
     disarm(command as Command);
   });
@@ -37,7 +37,7 @@ export async function parseCommand(words: readonly string[], cwd: string): Promi
 
 /** Names of all options of a command, by its words: `["bench", "ops"]`; undefined for no command. */
 export function optionsOf(names: readonly string[]): readonly string[] | undefined {
-  let command : Command = createCommandLine();
+  let command: Command = createCommandLine();
   for (const name of names) {
     const inner = command.commands.find((candidate) => candidate.name() === name);
     if (inner === undefined) return undefined;
