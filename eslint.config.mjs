@@ -2,7 +2,20 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "build-cuda/", "build-prebuild/", "coverage/", "node_modules/", ".libtorch/", ".setup/", "**/*.d.ts"] },
+  {
+    ignores: [
+      "dist/",
+      "build/",
+      "build-cuda/",
+      "build-prebuild/",
+      "docs/build/",
+      "coverage/",
+      "node_modules/",
+      ".libtorch/",
+      ".setup/",
+      "**/*.d.ts",
+    ],
+  },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

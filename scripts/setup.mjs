@@ -6,7 +6,7 @@ import { argv, stderr, version } from "node:process";
 
 const [major = 0, minor = 0] = version.slice(1).split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
-  stderr.write(`papo setup: Node 20.19 or newer is needed, this is ${version}\n`);
+  stderr.write(`papo: Node.js 20.19 or newer is needed, this is ${version.slice(1)}; https://nodejs.org has it\n`);
   process.exit(1);
 }
 

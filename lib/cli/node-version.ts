@@ -1,9 +1,17 @@
-/** Also in package.json's engines and scripts/setup.mjs. */
-const minimum = [20, 19] as const;
+// Loaded by every Node.js that runs ES modules, however old: nothing newer than ES2020 here.
 
-/** Why this Node.js does not do, `20.18.1` for one; undefined when it does. */
-export function nodeVersionProblem(version: string): string | undefined {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major > minimum[0] || (major === minimum[0] && minor >= minimum[1])) return undefined;
-  return `Node.js is ${version}, papo needs ${minimum.join(".")} or newer`;
+/** The first version that papo runs on, as `engines` of package.json has it; also in scripts/setup.mjs. */
+export const oldestNode = "20.19";
+
+/**
+ * What to say about a Node.js that is too old; undefined for one that is not.
+ * @param version e.g. `20.19.0`
+ */
+export function oldNodeText(version: string): string | undefined {
+  const [major, minor] = version.split(".").map(Number);
+  const [oldestMajor, oldestMinor] = oldestNode.split(".").map(Number);
+  const isOld = Number(major) < Number(oldestMajor) || (major === oldestMajor && Number(minor) < Number(oldestMinor));
+  return isOld
+    ? `papo: Node.js ${oldestNode} or newer is needed, this is ${version}; https://nodejs.org has it\n`
+    : undefined;
 }

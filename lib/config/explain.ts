@@ -17,7 +17,8 @@ export function show(value: unknown): string {
   return text.length > maxShown ? `${text.slice(0, maxShown)}...` : text;
 }
 
-function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+/** The schema that defaults and null are put around. */
+export function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   let inner = schema;
   while (
     inner instanceof z.ZodDefault ||

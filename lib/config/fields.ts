@@ -42,9 +42,7 @@ export function integer(range: Range): z.ZodNumber {
 /** An integer >= 1, or -1 with the meaning given (the reference's spelling of "no limit" and "never"). */
 export function integerOrMinusOne(meaning: string): z.ZodNumber {
   const error = `expected an integer >= 1, or -1 (${meaning})`;
-  return integer({ min: -1 })
-    .refine((value) => value === -1 || value >= 1, { error })
-    .min(-1, { error });
+  return ranged(z.number({ error }).int({ error }), { min: -1 }, error).refine((value) => value !== 0, { error });
 }
 
 /** true, false, or the choice left to papo. */

@@ -173,6 +173,12 @@ const rules: readonly Rule[] = [
   })),
 ];
 
+/** What has to be set for a setting to act, by every rule that is about it or about a map that it is in. */
+export function needsOf(key: string): readonly string[] {
+  const isAbout = (named: string) => key === named || key.startsWith(`${named}.`);
+  return rules.filter(({ keys }) => keys.some(isAbout)).map(({ needs }) => needs);
+}
+
 /** Whether the weight of the perception KL anneals from a start that does not follow klPrcp.coef. */
 function annealsFromElsewhere({ compat, algorithm: { klPrcp } }: ResolvedRun, root: Branch): boolean {
   const start = settingAt(root, "algorithm.klPrcp.annealing.start".split("."));

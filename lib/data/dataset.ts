@@ -25,7 +25,7 @@ export interface DatasetOptions extends Partial<ColumnKeys> {
   readonly layout?: Layout;
   /** Where relative picture paths start; default: the folder of the data file. */
   readonly imageDir?: string;
-  /** Share of unusable rows, in [0, 1], above which {@link SkipCounter} stops; default 0.05. */
+  /** Share of unusable rows, in [0, 1], above which an error ends the reading; default 0.05. */
   readonly maxSkippedShare?: number;
   /** Decoded parquet row groups that are kept, in bytes; default 512 MiB. The latest one is kept whatever its size. */
   readonly cacheBytes?: number;
@@ -37,7 +37,7 @@ export interface DatasetOptions extends Partial<ColumnKeys> {
 export interface Dataset {
   /** As the user named it. */
   readonly name: string;
-  /** Rows, at least 1; unusable ones count until {@link selectRows} has left them out. */
+  /** Rows, at least 1; unusable ones count until `selectRows` has left them out. */
   readonly length: number;
   /** Shared by everything that leaves out rows of this data set. */
   readonly skips: SkipCounter;

@@ -1,4 +1,3 @@
-import { nodeVersionProblem } from "../cli/node-version.ts";
 import type { Diagnosis, Findings } from "./doctor.ts";
 
 /** Below these papo still runs, but a run of some size will not. */
@@ -12,10 +11,8 @@ const cudaSolutions = [
 ];
 
 /** What is wrong with what was found. `needed`: papo does not run without it. */
-export function diagnose({ node, native, machine }: Findings): Diagnosis[] {
+export function diagnose({ native, machine }: Findings): Diagnosis[] {
   const diagnoses: Diagnosis[] = [];
-  const nodeProblem = nodeVersionProblem(node);
-  if (nodeProblem) diagnoses.push({ needed: true, problem: nodeProblem, solutions: ["install a newer Node.js"] });
   if ("problem" in native) diagnoses.push({ needed: true, ...native });
   if ("info" in native && native.info.cuda?.problem) {
     const problem = `the native module is a CUDA build that can use no GPU: ${native.info.cuda.problem}`;

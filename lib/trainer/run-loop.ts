@@ -1,7 +1,6 @@
 // The loop around the steps: validates, logs, writes checkpoints, and saves what is whole when something stops it.
 // What a step is and what a run holds open belong to run.ts and sft.ts.
 import type { RunConfig } from "../config/schema.ts";
-import { CollapseError } from "../errors.ts";
 import type { AlarmLine } from "../guard/guard.ts";
 import { alarmWords } from "../guard/words.ts";
 import type { StepMetrics } from "../types.ts";
@@ -9,7 +8,7 @@ import { type BestScore, checkpointBytes, fillCheckpoint, takeState, type Traine
 import type { Checkpoint } from "./checkpoint-store.ts";
 import type { LoopParts } from "./loop-parts.ts";
 import type { RunFolder } from "./run-folder.ts";
-import type { RunOutcome } from "./run-outcome.ts";
+import { outcomeOf, type RunOutcome } from "./run-outcome.ts";
 import { type SampledGroup, samplesText, writeSamples } from "./samples.ts";
 import { showStep } from "./show-step.ts";
 
@@ -197,9 +196,4 @@ export class RunLoop {
       this.#savedStep === 0 ? "there is no checkpoint" : `the newest checkpoint is of step ${this.#savedStep}`;
     return `stopped inside the update of step ${step + 1}: ${lost} lost; ${newest} (trainer.saveFreq sets how often)`;
   }
-}
-
-function outcomeOf(error: unknown, signal: AbortSignal | undefined): RunOutcome {
-  if (error instanceof CollapseError) return "stopped";
-  return signal?.aborted === true ? "interrupted" : "failed";
 }

@@ -19,7 +19,7 @@ interface Row {
 const rowsWith = (what: string, isWanted: (row: Row) => boolean) => dataRows("graders", what, isWanted) as Row[];
 
 /**
- * Pairs whose verdict differs from the published one on purpose, with the reason; see the README's list of differences.
+ * Pairs whose verdict differs from the published one on purpose, with the reason; see docs/differences.md.
  * There are none among these.
  */
 const explained = new Map<string, string>();

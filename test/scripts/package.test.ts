@@ -31,14 +31,7 @@ test("the published package holds the command line and the native sources, but n
   const { stdout } = spawnSync("npm", ["pack", "--dry-run", "--json"], { cwd: packageRoot, encoding: "utf8" });
   const report = JSON.parse(stdout) as { files: { path: string }[] }[];
   const files = Object.values(report).flatMap((entry) => entry.files.map(({ path }) => path));
-  for (const file of [
-    "dist/cli/papo.js",
-    "dist/cli/main.js",
-    "CMakeLists.txt",
-    "binding.gyp",
-    "scripts/setup.mjs",
-    "LICENSE",
-  ]) {
+  for (const file of ["dist/cli/main.js", "CMakeLists.txt", "binding.gyp", "scripts/setup.mjs", "LICENSE"]) {
     expect(files).toContain(file);
   }
   expect(files).toContain("native/addon/addon.cc");

@@ -1,4 +1,4 @@
-// The paper's nine columns, as data. Rows: counted by third parties in the published data; see the README. The filters
+// The paper's nine columns, as data. Rows: counted by third parties in the published data; see docs/evaluation.md. The filters
 // that the paper names (no free-form items of MathVista, multiple choice of MathVerse, MMMU-Pro's vision setting) are
 // applied in that data already.
 import type { BenchmarkGroup } from "./benchmark.ts";
