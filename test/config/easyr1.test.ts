@@ -237,7 +237,7 @@ test.each([
   ["algorithm.gamma=much", 'algorithm.gamma: expected a number, got "much"'],
   ["algorithm.lam=null", "algorithm.lam: expected a number, got null"],
   ["algorithm.kl_prcp_penalty=k9", "algorithm.kl_prcp_penalty: expected one of kl, abs, mse, low_var_kl, full, got"],
-  ["trainer.val_freq=never", 'trainer.val_freq: expected an integer >= -1, got "never"'],
+  ["trainer.val_freq=never", 'trainer.val_freq: expected an integer >= 1, or -1 (never), got "never"'],
   ["worker.reward.reward_function_kwargs.bonus=2", "worker.reward.reward_function_kwargs.bonus: the published math"],
   ["algorithm.kl_prcp_schedule=cosine", 'algorithm.kl_prcp_schedule: expected one of fixed, annealing, got "cosine"'],
   ["algorithm.aug_config=3", "algorithm.aug_config: expected a map, got 3"],

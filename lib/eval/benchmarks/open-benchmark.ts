@@ -75,7 +75,8 @@ async function select(
     return await selectRows(dataset, { keep, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) });
   } catch (error) {
     if (!(error instanceof DataError) || !data?.startsWith(`${evalRepository}@`)) throw error;
-    const hint = "its pictures are zip files on the hub: unpack them as docs/evaluation.md says and name --benchmark-data";
+    const hint =
+      "its pictures are zip files on the hub: unpack them as docs/evaluation.md says and name --benchmark-data";
     throw new DataError(data, undefined, `${error.message}; ${hint}`, { cause: error });
   }
 }
