@@ -8,7 +8,7 @@ import { readManifest } from "../native/prebuilt.ts";
 import { probeNative } from "../doctor/native-probe.ts";
 
 interface InstalledScripts {
-  prepareInstalled(folder: string, cuda: boolean): Promise<string | undefined>;
+  readonly prepareInstalled: (folder: string, cuda: boolean) => Promise<string | undefined>;
 }
 
 /**

@@ -8,7 +8,7 @@ import { buildWeb, hasWeb, isOfWeb } from "./web.mjs";
 
 const source = join(root, "lib");
 const output = join(root, "dist");
-const programs = ["papo.js", "main.js"].map((name) => join(output, "cli", name));
+const main = join(output, "cli", "main.js");
 const inputs = [
   source,
   ...["tsconfig.json", "tsconfig.build.json", "package-lock.json"].map((file) => join(root, file)),
@@ -76,6 +76,6 @@ export async function buildTypescript(step) {
   copyAssets();
   step.update("building the dashboard");
   await buildWeb();
-  for (const program of programs) chmodSync(program, 0o755);
+  chmodSync(main, 0o755);
   writeStamp("typescript", key);
 }
