@@ -25,20 +25,25 @@ export async function findRuns(dirs: readonly string[]): Promise<string[]> {
   for (const dir of dirs) {
     if (!(await isFolder(resolve(dir))))
       throw new ConfigError(dir, "expected a folder (a link to one is not followed)");
-    await collect(resolve(dir), maxDepth, found);
+    for (const run of await foldersBelow(resolve(dir), maxDepth, isRunFolder)) found.add(run);
   }
   return [...found].toSorted();
 }
 
-async function collect(dir: string, depth: number, found: Set<string>): Promise<void> {
-  if (await isRunFolder(dir)) {
-    found.add(dir);
-    return;
-  }
-  if (depth === 0) return;
+/** `dir` if it is wanted, else the wanted folders below it; nothing is looked for inside of one, or where it may not be read. */
+export async function foldersBelow(
+  dir: string,
+  depth: number,
+  isWanted: (dir: string) => Promise<boolean>,
+): Promise<string[]> {
+  if (await isWanted(dir)) return [dir];
+  if (depth === 0) return [];
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries)
-    if (entry.isDirectory() && !entry.name.startsWith(".")) await collect(join(dir, entry.name), depth - 1, found);
+  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
+  const found: string[] = [];
+  for (const path of folders.map(({ name }) => join(dir, name)).sort())
+    found.push(...(await foldersBelow(path, depth - 1, isWanted)));
+  return found;
 }
 
 export async function isFolder(dir: string): Promise<boolean> {

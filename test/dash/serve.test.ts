@@ -62,6 +62,14 @@ test("folders are runs, folders of runs or evaluations; anything else is named",
   await expect(findRuns([join(outer, "absent")])).rejects.toThrow(/^RUN_DIR: expected a folder: ENOENT/u);
 });
 
+test("what papo reproduce keeps are runs too, by method and seed", async () => {
+  const results = tempFolder();
+  const folders = ["grpo-mini/seed-1/result", "grpo-mini/seed-2/work/run", "papo_g-mini/seed-1/result"];
+  for (const folder of folders) writeRun(join(results, "runs", folder), [{ a: 1 }]);
+  const runs = await findRuns([results]);
+  expect(runs.map(({ name }) => name)).toEqual(["grpo-mini/seed-1", "grpo-mini/seed-2", "papo_g-mini/seed-1"]);
+});
+
 test("papo dash says where it is, serves, and Ctrl-C ends it at once though a page is open", async () => {
   const folder = writeRun(tempFolder(), [{ a: 1 }]);
   const { child, ended, output, url } = await startDash(folder);
