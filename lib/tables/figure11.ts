@@ -28,7 +28,7 @@ export const figure11 = curveFigure({
     ]),
     mini: panels([
       row(miniRuns.papoG, `γ = ${miniGamma}`),
-      row(miniRuns.papoGGamma(miniLargeGamma), `γ = ${miniLargeGamma}`),
+      row(miniRuns.papoGCollapsed, `γ = ${miniLargeGamma}, gradient of both branches`),
     ]),
   },
   notes: ["7B without entropy terms; in the paper the perception loss of γ = 0.01 stays between -0.08 and -0.03."],

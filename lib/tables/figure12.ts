@@ -1,6 +1,6 @@
 import { accuracyReward, curveFigure } from "./curve-figure.ts";
 import { paperFigure12 } from "./paper/curves.ts";
-import { miniGammas, miniRuns, paperRuns, row } from "./runs.ts";
+import { miniGammas, miniLargeGamma, miniRuns, paperRuns, row } from "./runs.ts";
 
 const gammas = ["0.005", "0.01", "0.02", "0.04"];
 
@@ -37,7 +37,10 @@ export const figure12 = curveFigure({
       {
         ...accuracyReward,
         title: "γ, miniature",
-        runs: miniGammas.map((value) => row(miniRuns.papoGGamma(value), `γ = ${value}`)),
+        runs: [
+          ...miniGammas.map((value) => row(miniRuns.papoGGamma(value), `γ = ${value}`)),
+          row(miniRuns.papoGCollapsed, `γ = ${miniLargeGamma}, both branches`),
+        ],
       },
       {
         ...accuracyReward,

@@ -21,7 +21,7 @@ export const table11 = accuracyTable({
     ],
   },
   notes: [
-    `PAPO_G at γ = 0.02 (in the miniature ${miniLargeGamma}).`,
+    `PAPO_G at γ = 0.02 (in the miniature ${miniLargeGamma}, with the gradient through the masked branch).`,
     "η of the original picture; on the masked one it has no gradient in the published code, and is 0 here but in the published recipe.",
   ],
 });

@@ -1,6 +1,6 @@
 import { accuracyTable } from "./accuracy-table.ts";
 import { paperTable4 } from "./paper/table4.ts";
-import { miniGammas, miniRuns, paperRuns, row } from "./runs.ts";
+import { miniGammas, miniLargeGamma, miniRuns, paperRuns, row } from "./runs.ts";
 
 const gammas = ["0.005", "0.01", "0.02", "0.04"];
 
@@ -19,6 +19,7 @@ export const table4 = accuracyTable({
     mini: [
       row(miniRuns.grpo, "GRPO"),
       ...miniGammas.map((value) => row(miniRuns.papoGGamma(value), `γ = ${value}`, "GRPO")),
+      row(miniRuns.papoGCollapsed, `γ = ${miniLargeGamma}, gradient of both branches`, "GRPO"),
     ],
   },
   notes: ["PAPO_G without entropy terms, masks at random with ratio 0.6."],
