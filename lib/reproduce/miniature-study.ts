@@ -42,7 +42,7 @@ export const miniatureStudy: MiniatureStudy = {
   settings: ["data.maxPromptLength=96", "data.rolloutBatchSize=32", "trainer.totalEpochs=4"],
   world: { ink: faintInk, kinds: reasoningKinds },
   // The words of nine training questions in ten tell the digits too, so that few rewards ask for the picture. With one in
-  // two, rewards teach reading by themselves; with all, dynamic sampling runs out of questions (README, results).
+  // two, rewards teach reading by themselves; with all, dynamic sampling runs out of questions (docs/miniature-study.md).
   training: { count: 60 * 32 * 4, hintShare: 0.9 },
   evaluation: { benchmarks: ["mini-general", "mini-vision"], rows: 200, seed: 1, n: 8 },
 };

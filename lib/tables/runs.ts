@@ -111,7 +111,7 @@ function miniCollapsing(name: string, overrides: readonly string[] = []): Needed
   return miniRun(`papo_g-gamma${miniLargeGamma}-${name}`, "papo", [gamma(miniLargeGamma), recompute, ...overrides]);
 }
 
-/** The γ of the miniature, a too large one, and all of Table 4: chosen by the scan that the README's results tell of. */
+/** The γ of the miniature, a too large one, and all of Table 4: chosen by the scan that docs/miniature-study.md tells of. */
 export const miniGamma = "0.3";
 export const miniLargeGamma = "10";
 export const miniGammas = ["0.01", "0.1", miniGamma, "1", miniLargeGamma] as const;
