@@ -5,6 +5,7 @@ import { metricRow } from "../trainer/metrics.ts";
 import { runHolder } from "../trainer/run-lock.ts";
 import { alarmsFile, metricsFile } from "../trainer/run-folder.ts";
 import { runOutcomes } from "../trainer/run-outcome.ts";
+import { storedRunFile } from "../reproduce/run-paths.ts";
 import { recordFile } from "../trainer/run-record.ts";
 import { statusFile } from "../trainer/run-status.ts";
 import type { Alarm, RunStatus, RunSummary } from "./api.ts";
@@ -67,14 +68,21 @@ export class WatchedRun {
     const told = (await this.#readJson(statusFile, maxStatusBytes)) ?? {};
     this.#totalSteps = number(told["totalSteps"]) ?? this.#maxSteps();
     this.#status = (await runHolder(this.folder)) ? "running" : endOf(told["state"]);
-    this.#record = (await this.#readJson(recordFile, maxRecordBytes)) ?? {};
+    this.#record = await this.#readRecord();
     if ((await this.#metrics.poll()) === "absent") this.#readShare = 1;
     await this.#alarmLines.poll();
   }
 
-  /** The resolved configuration, git state and build of config.json; empty where it cannot be read. */
+  /** The resolved configuration, git state and build of config.json or of a result that is kept; empty where it cannot be read. */
   get record(): Fields {
     return this.#record;
+  }
+
+  async #readRecord(): Promise<Fields> {
+    const record = await this.#readJson(recordFile, maxRecordBytes);
+    if (record) return record;
+    const { settings: config, revision: git, build } = (await this.#readJson(storedRunFile, maxRecordBytes)) ?? {};
+    return { config, git, build };
   }
 
   #maxSteps(): number | null {

@@ -1,4 +1,5 @@
 // All runs of a dashboard, each read again and again.
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WatchedRun } from "./watched-run.ts";
 
@@ -13,6 +14,7 @@ export class Watcher implements AsyncDisposable {
    * @param intervalMs between two readings; a timer's, which no clock that is set moves
    */
   constructor(runs: readonly WatchedRun[], warn: (line: string) => void, intervalMs = defaultIntervalMs) {
+    setMaxListeners(runs.length, this.#stop.signal); // each loop sleeps with it
     this.#loops = runs.map((run) => this.#watch(run, warn, intervalMs));
   }
 

@@ -2,6 +2,9 @@
 import { join } from "node:path";
 import type { NeededRun } from "../tables/runs.ts";
 
+/** In a result: what the run was. */
+export const storedRunFile = "run.json";
+
 export interface RunPaths {
   /** For messages: relative to the folder of the study. */
   readonly name: string;

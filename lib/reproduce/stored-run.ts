@@ -7,6 +7,7 @@ import { benchmarkGroups } from "../eval/benchmarks/benchmark.ts";
 import { temporaryPrefix, syncPath, writeFileAtomic } from "../trainer/durable-file.ts";
 import { readMetrics } from "../trainer/metrics-file.ts";
 import { readJsonFile } from "./json-result.ts";
+import { storedRunFile } from "./run-paths.ts";
 import { settingsHash } from "./run-settings.ts";
 import { type StoredAttention, readStoredAttention } from "./stored-attention.ts";
 
@@ -91,7 +92,7 @@ export async function storeRun(dir: string, { run, evaluation, metricsFile, verd
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   const write = (name: string, content: string) => writeFileAtomic(join(temporary, name), content);
-  await write("run.json", jsonText(run));
+  await write(storedRunFile, jsonText(run));
   await write("metrics.jsonl", await keptMetrics(metricsFile));
   await write("evaluation.json", jsonText(evaluation));
   await write("verdicts.jsonl", verdicts.map((item) => `${JSON.stringify(item)}\n`).join(""));
@@ -119,9 +120,9 @@ async function keptMetrics(file: string): Promise<string> {
  * @throws {ResultsError} `settings`: settings that are not those of their hash; `missing`, `duplicate`: a benchmark
  */
 export async function readStoredRun(dir: string): Promise<StoredRun> {
-  const run = await readJsonFile(join(dir, "run.json"), runSchema);
+  const run = await readJsonFile(join(dir, storedRunFile), runSchema);
   const evaluation = await readJsonFile(join(dir, "evaluation.json"), evaluationSchema);
-  checkHash(join(dir, "run.json"), run.settings, run.configurationHash);
+  checkHash(join(dir, storedRunFile), run.settings, run.configurationHash);
   checkHash(join(dir, "evaluation.json"), evaluation.settings, evaluation.settingsHash);
   checkBenchmarks(join(dir, "evaluation.json"), evaluation);
   const metrics = await readKeptMetrics(join(dir, "metrics.jsonl"), run.step);

@@ -1,6 +1,6 @@
 // What a dashboard tells of its folders, whoever filled them.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
@@ -200,6 +200,22 @@ test("settings are flat, with those of git and build, and a run without a record
       },
       { run: 1, settings: {} },
     ],
+  });
+});
+
+test("a result that papo reproduce keeps has its settings in run.json", async () => {
+  const result = writeRun(tempFolder(), [{ a: 1 }]);
+  rmSync(join(result, "config.json"));
+  const run = {
+    method: "grpo",
+    settings: { optim: { lr: 1e-4 } },
+    revision: { commit: "c0" },
+    build: { papo: "0.1.0" },
+  };
+  writeFileSync(join(result, "run.json"), JSON.stringify(run));
+  const url = await openRead([result]);
+  expect((await askJson<ConfigReply>(url, "/api/config")).runs[0]?.settings).toEqual({
+    ...{ "optim.lr": "0.0001", "git.commit": '"c0"', "build.papo": '"0.1.0"' },
   });
 });
 
