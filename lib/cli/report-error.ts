@@ -37,14 +37,15 @@ function isOutOfMemory(error: Error): boolean {
   return error instanceof RangeError && /out of memory|allocation failed/iu.test(error.message);
 }
 
+/** Of making a folder with its parents, Node.js says ENOENT where the file system is read-only. */
+function isSystemError({ code, syscall }: NodeJS.ErrnoException): boolean {
+  return userSystemCodes.has(code ?? "") || (code === "ENOENT" && syscall === "mkdir");
+}
+
 function isUserError(error: Error): boolean {
   if (error instanceof NativeError) return userNativeCodes.has(error.code);
   if (userErrors.some((known) => error instanceof known)) return true;
-  return (
-    error.name === "AbortError" ||
-    isOutOfMemory(error) ||
-    userSystemCodes.has((error as NodeJS.ErrnoException).code ?? "")
-  );
+  return error.name === "AbortError" || isOutOfMemory(error) || isSystemError(error);
 }
 
 /**

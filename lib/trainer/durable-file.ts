@@ -64,8 +64,10 @@ const systemTexts: Readonly<Record<string, string>> = {
  */
 export function diskError(dir: string, error: unknown, consequence = ""): unknown {
   if (!(error instanceof Error)) return error;
-  const { code } = error as NodeJS.ErrnoException;
+  const { code, syscall } = error as NodeJS.ErrnoException;
   const isNativeIo = error instanceof NativeError && error.code === "E_IO";
-  const text = systemTexts[code ?? ""] ?? (isNativeIo ? error.message : undefined);
+  // What Node.js says of a folder with its parents on a read-only file system.
+  const isUnmade = code === "ENOENT" && syscall === "mkdir";
+  const text = systemTexts[(isUnmade ? "EROFS" : code) ?? ""] ?? (isNativeIo ? error.message : undefined);
   return text === undefined ? error : new CheckpointError(dir, text + consequence, { cause: error });
 }

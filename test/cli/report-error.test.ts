@@ -24,6 +24,7 @@ test("a user's error is one line and exit code 1", () => {
     new RangeError("WebAssembly.Instance(): Out of memory: Cannot allocate Wasm memory for new instance"),
     new RangeError("Array buffer allocation failed"),
     Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
+    Object.assign(new Error("ENOENT: no such file or directory, mkdir '/x/y'"), { code: "ENOENT", syscall: "mkdir" }),
   ]) {
     expect(describeFailure(error)).toEqual({ text: `papo: ${error.message}\n`, exitCode: 1 });
   }
