@@ -120,6 +120,7 @@ export async function download(python, requirement, step, options) {
       await runLogged(python, args, { log, cwd: root, env, onLine });
     } catch (error) {
       failure ??= error;
+      if (/DO NOT MATCH THE HASHES/.test(String(error))) break; // another download would not be another file
     }
   }
   const wheel = wheelIn(folder, requirement);
